@@ -1,0 +1,1 @@
+//! Preflight and verification checks; each returns findings.

@@ -1,0 +1,93 @@
+//! The connection doctor: every hop from this computer to the database, with time and state.
+
+use super::{address::Address, error::FailureCode, finding::Outcome};
+use serde::{Deserialize, Serialize};
+
+/// The hops, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum HopKind {
+    /// Name to addresses, v4 and v6.
+    NameLookup,
+    /// Port answers.
+    Tcp,
+    /// Encryption and certificate.
+    Tls,
+    /// User and password.
+    Authentication,
+    /// Database exists and is open.
+    Database,
+    /// Schema exists.
+    Schema,
+    /// Session or transaction pooler.
+    PoolerMode,
+    /// Standby, read-only.
+    Writable,
+    /// What the user may do.
+    Privileges,
+    /// Server version.
+    ServerVersion,
+    /// The same database as pinned.
+    Identity,
+    /// Runtime and direct address lead to the same database.
+    SameDatabase,
+}
+
+/// One hop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct Hop {
+    /// Which.
+    pub kind: HopKind,
+    /// Its name in words: `Name lookup`.
+    pub name: String,
+    /// State; `None`: not reached because an earlier hop failed.
+    pub outcome: Option<Outcome>,
+    /// What was seen, in one line; holds no secret.
+    pub evidence: String,
+    /// Milliseconds.
+    pub milliseconds: Option<f64>,
+}
+
+/// The explanation of the hop that needs attention.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct Explanation {
+    /// Hop.
+    pub hop: HopKind,
+    /// Stable code.
+    pub code: FailureCode,
+    /// The answer: `Port 6543 gives every transaction another session.`
+    pub title: String,
+    /// Why that matters.
+    pub detail: String,
+    /// What was tried, question and answer.
+    pub tried: Vec<(String, String)>,
+    /// What is unchanged.
+    pub unchanged: String,
+    /// The one way on.
+    pub next: String,
+    /// An address that would work, if one is known.
+    pub suggestion: Option<Address>,
+}
+
+/// The doctor's report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct DoctorReport {
+    /// The answer in one sentence.
+    pub headline: String,
+    /// `12 hops in 0.34 s: 10 pass, 1 warns, 1 blocks.`
+    pub lead: String,
+    /// Hops in order.
+    pub hops: Vec<Hop>,
+    /// The first hop that blocks (or else the first unknown, or else the first that warns), explained.
+    pub explanation: Option<Explanation>,
+    /// The identity seen, if it got that far.
+    pub identity: Option<super::identity::TargetIdentity>,
+    /// Round-trip time, milliseconds.
+    pub round_trip_ms: Option<f64>,
+    /// Nothing blocks and nothing is unknown.
+    pub usable: bool,
+}

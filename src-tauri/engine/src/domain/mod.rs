@@ -1,0 +1,22 @@
+//! Pure types and rules: no I/O, no clock, no randomness. Everything else imports this; it imports nothing.
+
+pub mod address;
+pub mod change_set;
+pub mod doctor;
+pub mod drift;
+pub mod environment;
+pub mod error;
+pub mod finding;
+pub mod identity;
+pub mod ledger;
+pub mod migration;
+pub mod overview;
+pub mod plan;
+pub mod repair;
+pub mod run;
+pub mod sandbox;
+pub mod secret;
+pub mod statement;
+
+pub use error::{Failure, FailureCode};
+pub use finding::{Finding, Outcome};

@@ -1,0 +1,243 @@
+//! Plans: immutable, reviewable, bound to a target's identity and to the state they were made from.
+
+use super::{
+    environment::{GuardRules, Tier},
+    finding::{Finding, Outcome},
+    identity::TargetIdentity,
+    statement::Script,
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// What a plan is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum PlanPurpose {
+    /// Apply all pending migrations.
+    ApplyPending,
+    /// Run the statements of a failed migration that are not there yet, then mark it as applied.
+    FinishFailed {
+        /// Migration.
+        migration: String,
+    },
+    /// Take back what a failed migration left, then mark it as rolled back.
+    UndoFailed {
+        /// Migration.
+        migration: String,
+    },
+    /// Mark as applied without running anything (`prisma migrate resolve --applied`).
+    MarkApplied {
+        /// Migration.
+        migration: String,
+    },
+    /// Mark as rolled back without running anything (`prisma migrate resolve --rolled-back`).
+    MarkRolledBack {
+        /// Migration.
+        migration: String,
+    },
+    /// Record migrations as applied in a database that has tables but no ledger.
+    Baseline {
+        /// The last migration that the database already contains.
+        up_to: String,
+    },
+}
+
+/// One unit of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Step {
+    /// Read identity, ledger and catalogue again and compare with the fingerprint.
+    Check,
+    /// Create the ledger table.
+    CreateLedger {
+        /// The DDL, exactly as Prisma writes it.
+        sql: String,
+    },
+    /// Run one migration and record it.
+    Migrate(MigrateStep),
+    /// Run statements outside a migration file (finish or undo a failed one), in one transaction where possible.
+    RunStatements {
+        /// Whose repair this is.
+        migration: String,
+        /// The statements in order.
+        statements: Vec<RepairStatement>,
+        /// All in one transaction; false where one of them cannot run in one.
+        atomic: bool,
+    },
+    /// Write ledger rows without running anything.
+    Resolve {
+        /// Migration.
+        migration: String,
+        /// Ids of failed rows to mark as rolled back.
+        roll_back_rows: Vec<String>,
+        /// Id and checksum of the row to insert as applied, if any.
+        insert_applied: Option<AppliedRow>,
+    },
+    /// Read the ledger and the catalogue again and compare with what was planned.
+    Verify,
+}
+
+/// A ledger row to insert as applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct AppliedRow {
+    /// Row id, drawn once.
+    pub id: String,
+    /// Checksum of the current file.
+    pub checksum: String,
+}
+
+/// A statement of a repair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct RepairStatement {
+    /// The SQL.
+    pub sql: String,
+    /// What it does, in words.
+    pub summary: String,
+    /// It destroys data.
+    pub destructive: bool,
+}
+
+/// Run one migration and record it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct MigrateStep {
+    /// Migration.
+    pub name: String,
+    /// Checksum of the script that will run.
+    pub checksum: String,
+    /// Id of the ledger row, drawn once: after a kill it tells whether this run wrote it.
+    pub ledger_id: String,
+    /// The script taken apart.
+    pub script: Script,
+    /// Bytes of the script.
+    pub bytes: u32,
+}
+
+/// A plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct Plan {
+    /// Random id.
+    pub id: String,
+    /// Running number in this console's store, for people.
+    pub number: u32,
+    /// Environment; `None` for a plan made from `DATABASE_URL`.
+    pub environment_id: Option<String>,
+    /// Name to confirm with.
+    pub environment_name: String,
+    /// Tier.
+    pub tier: Tier,
+    /// Purpose.
+    pub purpose: PlanPurpose,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// The target it is bound to.
+    pub identity: TargetIdentity,
+    /// Schema of the ledger.
+    pub schema: String,
+    /// The state it was made from.
+    pub fingerprint: Fingerprint,
+    /// Limits it obeys.
+    pub rules: GuardRules,
+    /// Folder the scripts come from.
+    pub folder: String,
+    /// Steps in order.
+    pub steps: Vec<Step>,
+    /// What the linter and our own facts say, strongest first.
+    pub findings: Vec<Finding>,
+    /// Estimated risk in words.
+    pub risk: String,
+    /// SHA-256 over everything above but id, number and time; what the operator confirms.
+    pub digest: String,
+}
+
+impl Plan {
+    /// The migrations it runs.
+    pub fn migrations(&self) -> impl Iterator<Item = &MigrateStep> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Migrate(migrate) => Some(migrate),
+            _ => None,
+        })
+    }
+}
+
+/// The state a plan was made from. Read again before the first write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct Fingerprint {
+    /// SHA-256 over all ledger rows.
+    pub ledger: String,
+    /// SHA-256 over the catalogue rows of every table of the schema.
+    pub catalogue: String,
+    /// SHA-256 over names and checksums of all migration files.
+    pub files: String,
+}
+
+/// A condition that must hold before an apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct Gate {
+    /// Which gate.
+    pub kind: GateKind,
+    /// Name in words: `Same database`.
+    pub title: String,
+    /// State.
+    pub outcome: Outcome,
+    /// The evidence, in one line.
+    pub evidence: String,
+    /// The operator can go on by typing the reason; kept on record.
+    pub can_override: bool,
+}
+
+/// The gates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum GateKind {
+    /// Same database as pinned.
+    Identity,
+    /// Plan fits the present state.
+    Fingerprint,
+    /// Dry run or rehearsal worked.
+    DryRun,
+    /// A restore point newer than the fingerprint covers the plan. Unknown until backups exist.
+    RestorePoint,
+    /// No blocking finding.
+    Findings,
+    /// Longest blocking lock within the limit.
+    Locks,
+}
+
+/// A plan with everything its review screen shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct PlanReview {
+    /// The plan.
+    pub plan: Plan,
+    /// Its newest dry run, if any.
+    pub dry_run: Option<super::change_set::DryRunReport>,
+    /// The gates as they stand.
+    pub gates: Vec<Gate>,
+    /// The answer in one sentence.
+    pub headline: String,
+    /// What follows from it.
+    pub lead: String,
+}
+
+/// What the operator confirms an apply with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct Confirmation {
+    /// The plan's digest as shown.
+    pub digest: String,
+    /// The environment's name as typed; needed where the guard rules say so.
+    pub typed_name: Option<String>,
+    /// Numbers (index in `plan.findings`) of destructive findings that were ticked.
+    pub ticked_findings: Vec<u32>,
+    /// Why it is applied without a restore point, as typed; kept on record.
+    pub override_reason: Option<String>,
+}

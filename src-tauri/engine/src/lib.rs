@@ -1,0 +1,8 @@
+//! Drydock's engine: plans, executes, proves and undoes database changes. It knows no window and
+//! prints nothing; the shell and `drydockctl` reach it only through its public door.
+
+pub mod adapters;
+pub mod checks;
+pub mod domain;
+pub mod planner;
+pub mod runner;

@@ -1,0 +1,1 @@
+//! Pure planning: from files, ledger and catalogue to a plan. Never touches the network.

@@ -1,0 +1,1 @@
+//! Executes a plan step by step: emits run events, journals, cancels, recovers.

@@ -1,2 +1,6 @@
 //! The only users of sqlx, rustls, the keyring, the file system and child processes. Adapters import
 //! only `domain`.
+
+pub mod files;
+pub mod postgres;
+pub mod store;

@@ -1,0 +1,145 @@
+//! Sending scripts to the server in the way the plan says, and telling exactly where one failed.
+
+use crate::domain::statement::{Script, ScriptMode};
+use sqlx::postgres::{PgConnection, PgErrorPosition};
+use sqlx::{AssertSqlSafe, Row};
+
+/// A statement or message that the server refused.
+#[derive(Debug)]
+pub struct ScriptError {
+    /// The error as it came.
+    pub error: sqlx::Error,
+    /// 1-based character position in the script, where the server gave one.
+    pub position: Option<usize>,
+    /// 1-based statement number, where statements are sent one by one.
+    pub statement: Option<u32>,
+}
+
+impl ScriptError {
+    /// SQLSTATE, if it is a server error.
+    pub fn code(&self) -> Option<String> {
+        self.error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
+    }
+
+    /// The server's message, or the driver's.
+    pub fn message(&self) -> String {
+        match self.error.as_database_error() {
+            Some(error) => error.message().to_owned(),
+            None => self.error.to_string(),
+        }
+    }
+
+    /// Detail and hint lines of the server, if any.
+    pub fn detail(&self) -> Option<String> {
+        let error = self.error.as_database_error()?.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
+        let lines: Vec<&str> = [error.detail(), error.hint()].into_iter().flatten().collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
+    /// The connection is gone, so that the outcome is open.
+    pub fn lost(&self) -> bool {
+        is_lost(&self.error)
+    }
+}
+
+/// Whether an error means that the connection is gone, and not that the server refused something.
+pub fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
+            true
+        }
+        sqlx::Error::Database(error) => {
+            // 57P01 admin shutdown, 57P02 crash shutdown, 57P03 cannot connect now, 57P05 idle session timeout,
+            // 25P03 idle in transaction timeout; class 08 connection exceptions.
+            error.code().is_some_and(|code| {
+                matches!(code.as_ref(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03")
+                    || code.starts_with("08")
+            })
+        }
+        _ => false,
+    }
+}
+
+/// Position of a server error in the message that was sent, 1-based characters.
+pub fn position(error: &sqlx::Error) -> Option<usize> {
+    match error.as_database_error()?.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?.position()? {
+        PgErrorPosition::Original(position) => Some(position),
+        PgErrorPosition::Internal { .. } => None,
+    }
+}
+
+/// Sends one message and waits for its end.
+///
+/// # Errors
+/// The server's error.
+pub async fn send(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
+}
+
+/// Runs a script: one message, or statement by statement when its mode is [`ScriptMode::Stepwise`].
+/// `before` is told the 1-based number of each statement that is about to be sent by itself.
+///
+/// # Errors
+/// The first error; nothing is sent after it.
+pub async fn run(
+    connection: &mut PgConnection,
+    sql: &str,
+    script: &Script,
+    before: &mut (dyn FnMut(u32) + Send),
+) -> Result<(), ScriptError> {
+    if script.mode != ScriptMode::Stepwise {
+        return send(connection, sql.to_owned()).await.map_err(|error| ScriptError {
+            position: position(&error),
+            error,
+            statement: None,
+        });
+    }
+    for statement in &script.statements {
+        before(statement.number);
+        let (start, end) = (statement.start as usize, statement.end as usize);
+        let text = sql.get(start..end).unwrap_or_default();
+        send(connection, text.to_owned()).await.map_err(|error| ScriptError {
+            position: position(&error)
+                .map(|position| position + sql.get(..start).unwrap_or_default().chars().count()),
+            error,
+            statement: Some(statement.number),
+        })?;
+    }
+    Ok(())
+}
+
+/// What a script left of the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftover {
+    /// No transaction is open.
+    Clean,
+    /// A transaction is open that the script began and did not end.
+    OpenTransaction,
+    /// A transaction is open and aborted.
+    AbortedTransaction,
+}
+
+/// Asks whether the session is in a transaction block.
+///
+/// A session in no block starts a new transaction for each message, so that two messages see different
+/// start times; in a block they are equal. An aborted block answers 25P02.
+///
+/// # Errors
+/// Any error but 25P02.
+pub async fn leftover(connection: &mut PgConnection) -> Result<Leftover, sqlx::Error> {
+    let ask = "SELECT (pg_catalog.now() OPERATOR(pg_catalog.<) pg_catalog.statement_timestamp())::text";
+    match sqlx::raw_sql(ask).fetch_one(connection).await {
+        // Outside a block, now() is the start of this very message.
+        Ok(row) => Ok(if row.try_get::<String, _>(0)? == "true" {
+            Leftover::OpenTransaction
+        } else {
+            Leftover::Clean
+        }),
+        Err(error)
+            if error.as_database_error().and_then(|error| error.code()).as_deref() == Some("25P02") =>
+        {
+            Ok(Leftover::AbortedTransaction)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,3 +1,4 @@
 //! Pure planning: from files, ledger and catalogue to a plan. Never touches the network.
 
+pub mod plan;
 pub mod status;

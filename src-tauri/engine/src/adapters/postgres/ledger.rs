@@ -115,10 +115,10 @@ pub fn insert_started_sql(
     )
 }
 
-/// A started migration got through: one step, finished.
+/// A started migration got through: one step, finished. Sent twice, it changes nothing more.
 pub fn finish_sql(schema: &str, id: &str, finished_at: DateTime<Utc>) -> String {
     format!(
-        "UPDATE {} SET \"applied_steps_count\" = (\"applied_steps_count\" + 1), \"finished_at\" = {} WHERE \"id\" = {}",
+        "UPDATE {} SET \"applied_steps_count\" = (\"applied_steps_count\" + 1), \"finished_at\" = {} WHERE \"id\" = {} AND \"finished_at\" IS NULL",
         qualified(schema, LEDGER),
         timestamp(finished_at),
         literal(id)

@@ -1,0 +1,303 @@
+//! (inventory, ledger, files) -> Plan. Pure: ids and the clock are passed in.
+
+use crate::domain::change_set::DryRunReport;
+use crate::domain::environment::{GuardRules, Tier};
+use crate::domain::identity::TargetIdentity;
+use crate::domain::migration::{MigrationFile, hex};
+use crate::domain::plan::{Fingerprint, Gate, GateKind, MigrateStep, Plan, PlanPurpose, PlanReview, Step};
+use crate::domain::statement::{Script, Waits};
+use crate::domain::{Finding, Outcome};
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+
+/// What a plan is made from.
+pub struct Inventory<'a> {
+    /// Environment id, if it is a stored one.
+    pub environment_id: Option<String>,
+    /// Environment's name.
+    pub environment_name: String,
+    /// Tier.
+    pub tier: Tier,
+    /// Guard rules.
+    pub rules: GuardRules,
+    /// Target.
+    pub identity: TargetIdentity,
+    /// Schema of the ledger.
+    pub schema: String,
+    /// State it is made from.
+    pub fingerprint: Fingerprint,
+    /// Folder of the files.
+    pub folder: String,
+    /// Findings of linter and facts, for the migrations the plan runs.
+    pub findings: Vec<Finding>,
+    /// Draws an id.
+    pub draw_id: &'a dyn Fn() -> String,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// Puts steps between the checks that every plan begins and ends with, and seals them with a digest.
+pub fn seal(inventory: Inventory<'_>, purpose: PlanPurpose, work: Vec<Step>) -> Plan {
+    let mut steps = vec![Step::Check];
+    steps.extend(work);
+    steps.push(Step::Verify);
+    let mut findings = inventory.findings;
+    findings.sort_by(|left, right| right.outcome.cmp(&left.outcome).then(right.destructive.cmp(&left.destructive)));
+    let mut plan = Plan {
+        id: (inventory.draw_id)(),
+        number: 0,
+        environment_id: inventory.environment_id,
+        environment_name: inventory.environment_name,
+        tier: inventory.tier,
+        purpose,
+        created_at: inventory.now,
+        identity: inventory.identity,
+        schema: inventory.schema,
+        fingerprint: inventory.fingerprint,
+        rules: inventory.rules,
+        folder: inventory.folder,
+        risk: String::new(),
+        steps,
+        findings,
+        digest: String::new(),
+    };
+    plan.risk = risk(&plan);
+    plan.digest = digest(&plan);
+    plan
+}
+
+/// The step of one migration.
+pub fn migrate_step(file: &MigrationFile, script: Script, draw_id: &dyn Fn() -> String) -> MigrateStep {
+    MigrateStep {
+        name: file.name.clone(),
+        checksum: file.checksum.clone().unwrap_or_default(),
+        ledger_id: draw_id(),
+        bytes: file.script.as_ref().map_or(0, |text| u32::try_from(text.len()).unwrap_or(u32::MAX)),
+        script,
+    }
+}
+
+/// SHA-256 over everything a plan will do and is bound to; id, number and time left out.
+pub fn digest(plan: &Plan) -> String {
+    let mut bare = plan.clone();
+    bare.id.clear();
+    bare.number = 0;
+    bare.created_at = DateTime::UNIX_EPOCH;
+    bare.digest.clear();
+    hex(&Sha256::digest(serde_json::to_vec(&bare).unwrap_or_default()))
+}
+
+/// The risk in words, from findings and locks.
+fn risk(plan: &Plan) -> String {
+    let destructive = plan.findings.iter().filter(|finding| finding.destructive).count();
+    let blocking = plan.findings.iter().filter(|finding| finding.outcome == Outcome::Block).count();
+    let unknown = plan.findings.iter().filter(|finding| finding.outcome == Outcome::Unknown).count();
+    let everyone = plan
+        .migrations()
+        .flat_map(|step| &step.script.statements)
+        .flat_map(|statement| &statement.locks)
+        .filter(|lock| lock.waits == Waits::ReadersAndWriters)
+        .map(|lock| lock.table.as_str())
+        .collect::<std::collections::BTreeSet<_>>()
+        .len();
+    let apart = plan
+        .migrations()
+        .filter(|step| step.script.mode != crate::domain::statement::ScriptMode::Atomic)
+        .count();
+    let mut words = Vec::new();
+    if blocking > 0 {
+        words.push(format!("{blocking} findings stop it."));
+    }
+    if destructive > 0 {
+        words.push(format!("{} data.", if destructive == 1 { "1 statement destroys".to_owned() } else { format!("{destructive} statements destroy") }));
+    }
+    if everyone > 0 {
+        words.push(format!(
+            "{} closed to readers and writers for a moment.",
+            if everyone == 1 { "1 table is".to_owned() } else { format!("{everyone} tables are") }
+        ));
+    }
+    if apart > 0 {
+        words.push(format!(
+            "{} not all-or-nothing: if one fails midway, part of it stays.",
+            if apart == 1 { "1 migration is".to_owned() } else { format!("{apart} migrations are") }
+        ));
+    }
+    if unknown > 0 {
+        words.push(format!("{unknown} checks could not tell."));
+    }
+    if words.is_empty() { "Low: nothing is destroyed, nobody has to wait long.".to_owned() } else { words.join(" ") }
+}
+
+/// What is known about the present when gates are judged.
+pub struct Present<'a> {
+    /// `None`: the target could not be read.
+    pub identity: Option<IdentityView>,
+    /// `None`: the target could not be read.
+    pub fingerprint: Option<&'a Fingerprint>,
+    /// The newest dry run of the plan.
+    pub dry_run: Option<&'a DryRunReport>,
+}
+
+/// How the target compares with the pin.
+pub enum IdentityView {
+    /// Same as pinned (or pinned now) and as planned.
+    Same(String),
+    /// Different, with reasons.
+    Different(Vec<String>),
+}
+
+/// Judges every gate.
+pub fn gates(plan: &Plan, present: &Present<'_>) -> Vec<Gate> {
+    let gate = |kind, title: &str, outcome, evidence: String, can_override| Gate {
+        kind,
+        title: title.to_owned(),
+        outcome,
+        evidence,
+        can_override,
+    };
+    let identity = match &present.identity {
+        Some(IdentityView::Same(short)) => (Outcome::Pass, format!("id {short}, read just now")),
+        Some(IdentityView::Different(reasons)) => (Outcome::Block, reasons.join(" ")),
+        None => (Outcome::Unknown, "the database could not be read".to_owned()),
+    };
+    let fingerprint = match present.fingerprint {
+        Some(now) if *now == plan.fingerprint => (Outcome::Pass, "fingerprint read just now".to_owned()),
+        Some(now) => (Outcome::Block, format!("{} moved since the plan was made", moved(&plan.fingerprint, now))),
+        None => (Outcome::Unknown, "the database could not be read".to_owned()),
+    };
+    let dry_run = dry_run_gate(plan, present.dry_run);
+    let restore = if plan.rules.restore_point {
+        (Outcome::Unknown, "Drydock takes no backups yet; it cannot know of one".to_owned(), true)
+    } else {
+        (Outcome::Pass, "not required by this environment's rules".to_owned(), false)
+    };
+    let blocking: Vec<&Finding> = plan.findings.iter().filter(|finding| finding.outcome == Outcome::Block).collect();
+    let findings = match blocking.first() {
+        Some(first) => (Outcome::Block, first.title.clone()),
+        None => (Outcome::Pass, format!("{} to read, none blocks", plan.findings.len())),
+    };
+    let locks = lock_gate(plan, present.dry_run);
+    vec![
+        gate(GateKind::Identity, "Same database", identity.0, identity.1, false),
+        gate(GateKind::Fingerprint, "Plan fits the present state", fingerprint.0, fingerprint.1, false),
+        gate(GateKind::DryRun, "Dry run", dry_run.0, dry_run.1, false),
+        gate(GateKind::RestorePoint, "Restore point", restore.0, restore.1, restore.2),
+        gate(GateKind::Findings, "Nothing forbids it", findings.0, findings.1, false),
+        gate(GateKind::Locks, "Longest lock", locks.0, locks.1, false),
+    ]
+}
+
+fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
+    if !needs_dry_run(plan) {
+        return (Outcome::Pass, "nothing runs; the ledger rows are shown exactly".to_owned());
+    }
+    let Some(report) = dry_run.filter(|report| report.digest == plan.digest) else {
+        return (Outcome::Block, "not tried yet".to_owned());
+    };
+    let tried = report.trials.iter().filter(|trial| trial.tried == crate::domain::change_set::Tried::DryRun).count();
+    let rehearsed = report.trials.iter().filter(|trial| trial.tried == crate::domain::change_set::Tried::Rehearsal).count();
+    let how = match (tried, rehearsed) {
+        (_, 0) => "on the target, taken back".to_owned(),
+        (0, _) => "rehearsed on a scratch copy without data".to_owned(),
+        _ => format!("{tried} on the target, {rehearsed} rehearsed without data"),
+    };
+    match (report.worked, report.taken_back) {
+        (Some(false), _) => {
+            let failed = report.trials.iter().find(|trial| trial.worked == Some(false));
+            (Outcome::Block, failed.map_or("it failed".to_owned(), |trial| format!("{} failed", trial.migration)))
+        }
+        (_, Some(false)) => (Outcome::Block, "the target was not the same afterwards".to_owned()),
+        (Some(true), Some(true)) => (Outcome::Pass, how),
+        _ => {
+            let untried = report.trials.iter().filter(|trial| trial.worked.is_none()).count();
+            (Outcome::Unknown, if untried > 0 { format!("{untried} could not be tried") } else { "its end was not seen".to_owned() })
+        }
+    }
+}
+
+fn lock_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
+    let Some(report) = dry_run.filter(|report| report.digest == plan.digest) else {
+        return if needs_dry_run(plan) {
+            (Outcome::Unknown, "measured by the dry run".to_owned())
+        } else {
+            (Outcome::Pass, "none on the product's tables".to_owned())
+        };
+    };
+    let longest = report.locks.iter().filter(|lock| lock.waits != Waits::Nobody).max_by(|left, right| left.held_seconds.total_cmp(&right.held_seconds));
+    match longest {
+        Some(lock) => {
+            let limit = f64::from(plan.rules.dry_run_lock_ms) / 1000.0;
+            let outcome = if lock.held_seconds > limit { Outcome::Warn } else { Outcome::Pass };
+            (outcome, format!("{:.2} s on {}", lock.held_seconds, lock.table))
+        }
+        None if report.trials.iter().any(|trial| trial.tried == crate::domain::change_set::Tried::Rehearsal) => {
+            (Outcome::Warn, "none in what was tried on the target; the rest was rehearsed".to_owned())
+        }
+        None => (Outcome::Pass, "no existing table is locked".to_owned()),
+    }
+}
+
+/// Whether the plan runs SQL that can be tried.
+pub fn needs_dry_run(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| matches!(step, Step::Migrate(_) | Step::RunStatements { .. }))
+}
+
+/// What moved between two fingerprints, in words.
+pub fn moved(before: &Fingerprint, now: &Fingerprint) -> String {
+    let parts: Vec<&str> = [
+        (before.ledger != now.ledger, "the ledger"),
+        (before.catalogue != now.catalogue, "the live schema"),
+        (before.files != now.files, "the migration files"),
+    ]
+    .into_iter()
+    .filter_map(|(differs, words)| differs.then_some(words))
+    .collect();
+    parts.join(" and ")
+}
+
+/// The review screen's words.
+pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> PlanReview {
+    let count = plan.migrations().count();
+    let what = match &plan.purpose {
+        PlanPurpose::ApplyPending => if count == 1 { "1 migration".to_owned() } else { format!("{count} migrations") },
+        PlanPurpose::FinishFailed { migration } => format!("finishing {migration}"),
+        PlanPurpose::UndoFailed { migration } => format!("taking back {migration}"),
+        PlanPurpose::MarkApplied { migration } => format!("marking {migration} as applied"),
+        PlanPurpose::MarkRolledBack { migration } => format!("marking {migration} as rolled back"),
+        PlanPurpose::Baseline { up_to } => format!("a baseline up to {up_to}"),
+    };
+    let fitting = dry_run.filter(|report| report.digest == plan.digest);
+    let (headline, lead) = match &fitting {
+        None if !needs_dry_run(&plan) => (
+            format!("Plan {} only writes to the ledger.", plan.number),
+            format!("It is for {what}. No statement of a migration runs."),
+        ),
+        None => (
+            format!("Plan {} is ready for its dry run.", plan.number),
+            format!("It is for {what}. The dry run executes it and takes all of it back."),
+        ),
+        Some(report) if report.worked == Some(true) && report.taken_back == Some(true) => (
+            "The dry run worked. Nothing has changed.".to_owned(),
+            format!("Plan {} ran for {:.1} s and was taken back. This is what applying it does.", plan.number, report.seconds),
+        ),
+        Some(report) if report.worked == Some(false) => {
+            let failed = report.trials.iter().find(|trial| trial.worked == Some(false));
+            (
+                "The dry run failed. Nothing has changed.".to_owned(),
+                failed.map_or_else(String::new, |trial| {
+                    format!("{} stops with: {}", trial.migration, trial.note.clone().unwrap_or_default())
+                }),
+            )
+        }
+        Some(report) if report.taken_back == Some(false) => (
+            "Something changed during the dry run.".to_owned(),
+            "The target is not as it was before. Read its state again before doing anything else.".to_owned(),
+        ),
+        Some(report) => (
+            "Part of the plan could not be tried. Nothing has changed.".to_owned(),
+            report.unknowns.first().cloned().unwrap_or_default(),
+        ),
+    };
+    PlanReview { plan, dry_run: fitting, gates, headline, lead }
+}

@@ -1,0 +1,176 @@
+//! The sessions a run works with: one that holds the migration lock and runs scripts, one that watches,
+//! cancels and keeps books. The lock sits on the session that works: after a kill of the console it
+//! stays held for as long as the server is still at work.
+
+use crate::adapters::postgres::connect;
+use crate::adapters::postgres::failure::failure;
+use crate::adapters::postgres::ledger::LOCK_KEY;
+use crate::adapters::postgres::observe::{self, SessionState};
+use crate::adapters::postgres::script::send;
+use crate::adapters::postgres::words::identifier;
+use crate::domain::address::Address;
+use crate::domain::run::Blocker;
+use crate::domain::secret::Secret;
+use crate::domain::{Failure, FailureCode};
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+use std::time::{Duration, Instant};
+
+/// How to open sessions on a target.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    /// Direct or session address.
+    pub address: Address,
+    /// Password.
+    pub password: Option<Secret>,
+}
+
+impl Connector {
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// The failure of the first hop that does not work.
+    pub async fn open(&self, application: &str) -> Result<PgConnection, Failure> {
+        connect::connect(&self.address, self.password.as_ref(), application).await
+    }
+
+    /// `host:port`, as the identity records it.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.address.host, self.address.port)
+    }
+}
+
+/// A session with its server-side process id.
+pub struct Session {
+    /// The connection.
+    pub connection: PgConnection,
+    /// Backend process id.
+    pub pid: i32,
+    /// Its application name, by which it is found again.
+    pub application: String,
+}
+
+impl Session {
+    /// Opens a session with the schema's search path, as Prisma's engine sets it.
+    ///
+    /// # Errors
+    /// As [`Connector::open`].
+    pub async fn open(connector: &Connector, application: String) -> Result<Self, Failure> {
+        let mut connection = connector.open(&application).await?;
+        let sql = format!("SET search_path = {}; SELECT pg_catalog.pg_backend_pid()::text", identifier(&connector.address.schema));
+        let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut connection).await.map_err(|error| failure(&error))?;
+        let pid = row.try_get::<String, _>(0).ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
+            Failure::new(FailureCode::ServerUnsupported, "The server did not tell the number of the session.")
+        })?;
+        Ok(Self { connection, pid, application })
+    }
+
+    /// Takes the migration lock, waiting up to `patience`; tells who holds it while waiting.
+    ///
+    /// # Errors
+    /// [`FailureCode::MigrationLock`] when it stays taken, [`FailureCode::Cancelled`].
+    pub async fn lock(
+        &mut self,
+        patience: Duration,
+        cancelled: &dyn Fn() -> bool,
+        waiting: &mut (dyn FnMut(Vec<Blocker>) + Send),
+    ) -> Result<(), Failure> {
+        let start = Instant::now();
+        loop {
+            let sql = format!("SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})::text");
+            let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut self.connection).await.map_err(|error| failure(&error))?;
+            if row.try_get::<String, _>(0).is_ok_and(|text| text == "true") {
+                return Ok(());
+            }
+            let facts = observe::facts(&mut self.connection, "public").await.map_err(|error| failure(&error))?;
+            let holders: Vec<Blocker> = facts
+                .lock_holders
+                .iter()
+                .map(|holder| Blocker {
+                    pid: holder.pid,
+                    application: holder.application.clone(),
+                    user: holder.user.clone(),
+                    state: "holds the migration lock".to_owned(),
+                    seconds: holder.seconds.unwrap_or(0.0),
+                    relation: None,
+                })
+                .collect();
+            if start.elapsed() >= patience {
+                let who = holders.first().map_or_else(String::new, |holder| {
+                    format!(" Session {} ({}) holds it.", holder.pid, if holder.application.is_empty() { &holder.user } else { &holder.application })
+                });
+                return Err(Failure::new(
+                    FailureCode::MigrationLock,
+                    format!("Another tool is migrating this database: its lock did not come free within {} s.", patience.as_secs()),
+                )
+                .why(format!("Prisma and Drydock use the same lock, so that they never work at the same time.{who}"))
+                .unchanged("Nothing was written.")
+                .next("Wait until it is done, then try again."));
+            }
+            if cancelled() {
+                return Err(Failure::new(FailureCode::Cancelled, "Cancelled while waiting for the migration lock.")
+                    .unchanged("Nothing was written."));
+            }
+            waiting(holders);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Puts back what a script may have changed in the session, without letting go of the lock.
+    ///
+    /// # Errors
+    /// The server's error.
+    pub async fn reset(&mut self, schema: &str) -> Result<bool, sqlx::Error> {
+        for sql in [
+            "SET SESSION AUTHORIZATION DEFAULT",
+            "RESET ALL",
+            "DEALLOCATE ALL",
+            "CLOSE ALL",
+            "UNLISTEN *",
+            "DISCARD TEMP",
+            "DISCARD SEQUENCES",
+        ] {
+            send(&mut self.connection, sql.to_owned()).await?;
+        }
+        let sql = format!(
+            "SET search_path = {}; SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})::text",
+            identifier(schema)
+        );
+        let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut self.connection).await?;
+        Ok(row.try_get::<String, _>(0)? == "true")
+    }
+
+    /// Ends the session.
+    pub async fn close(self) {
+        use sqlx::Connection;
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.connection.close()).await;
+    }
+}
+
+/// Asks the server to stop what a session does.
+///
+/// # Errors
+/// The server's error.
+pub async fn cancel_session(connection: &mut PgConnection, pid: i32) -> Result<(), sqlx::Error> {
+    send(connection, format!("SELECT pg_catalog.pg_cancel_backend({pid})")).await
+}
+
+/// Waits until a session of ours is gone from the server or rests; `None` if it is still at work.
+///
+/// # Errors
+/// The server's error.
+pub async fn wait_gone(
+    connection: &mut PgConnection,
+    pid: i32,
+    application: &str,
+    patience: Duration,
+) -> Result<Option<()>, sqlx::Error> {
+    let start = Instant::now();
+    loop {
+        match observe::session(connection, pid, application).await? {
+            None => return Ok(Some(())),
+            Some(SessionState { .. }) if start.elapsed() > patience => return Ok(None),
+            Some(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}

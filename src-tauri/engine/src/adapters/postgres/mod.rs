@@ -1,0 +1,4 @@
+//! PostgreSQL: connecting, asking, explaining. One file for each thing done on a server.
+
+pub mod connect;
+pub mod failure;

@@ -4,3 +4,5 @@
 pub mod files;
 pub mod postgres;
 pub mod store;
+pub mod keyring;
+pub mod postgres;

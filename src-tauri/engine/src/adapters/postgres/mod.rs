@@ -4,3 +4,7 @@ pub mod ledger;
 pub mod observe;
 pub mod script;
 pub mod words;
+//! PostgreSQL: connecting, asking, explaining. One file for each thing done on a server.
+
+pub mod connect;
+pub mod failure;

@@ -1,0 +1,3 @@
+//! PostgreSQL: everything that speaks to a server through sqlx.
+
+pub mod catalogue;

@@ -1,6 +1,7 @@
 //! Pure types and rules: no I/O, no clock, no randomness. Everything else imports this; it imports nothing.
 
 pub mod address;
+pub mod catalogue;
 pub mod change_set;
 pub mod doctor;
 pub mod drift;

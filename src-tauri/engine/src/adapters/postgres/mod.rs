@@ -8,3 +8,6 @@ pub mod words;
 
 pub mod connect;
 pub mod failure;
+//! PostgreSQL: everything that speaks to a server through sqlx.
+
+pub mod catalogue;

@@ -2,7 +2,6 @@
 //! only `domain`.
 
 pub mod files;
-pub mod postgres;
-pub mod store;
 pub mod keyring;
 pub mod postgres;
+pub mod store;

@@ -1,5 +1,6 @@
 //! Pure planning: from files, ledger and catalogue to a plan. Never touches the network.
 
+pub mod objects;
 pub mod plan;
 pub mod status;
 pub mod address;

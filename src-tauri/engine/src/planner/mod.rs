@@ -4,3 +4,4 @@ pub mod objects;
 pub mod plan;
 pub mod status;
 pub mod address;
+pub mod sql;

@@ -1,7 +1,7 @@
 //! Pure planning: from files, ledger and catalogue to a plan. Never touches the network.
 
+pub mod address;
 pub mod objects;
 pub mod plan;
-pub mod status;
-pub mod address;
 pub mod sql;
+pub mod status;

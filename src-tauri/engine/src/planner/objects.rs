@@ -14,10 +14,17 @@ pub fn changes(before: &Catalogue, after: &Catalogue) -> Vec<ObjectChange> {
     let mut changes = Vec::new();
     for ((kind, name), definition) in &new {
         match old.get(&(*kind, name.clone())) {
-            None if *kind == ObjectKind::Column && table_of(name).is_some_and(|table| !old.contains_key(&(ObjectKind::Table, table.clone()))) => {}
+            None if *kind == ObjectKind::Column
+                && table_of(name)
+                    .is_some_and(|table| !old.contains_key(&(ObjectKind::Table, table.clone()))) => {}
             None => changes.push(change(Action::Create, *kind, name, String::new())),
             Some(previous) if previous != definition => {
-                changes.push(change(Action::Alter, *kind, name, format!("was {}, becomes {}", one_line(previous), one_line(definition))));
+                changes.push(change(
+                    Action::Alter,
+                    *kind,
+                    name,
+                    format!("was {}, becomes {}", one_line(previous), one_line(definition)),
+                ));
             }
             Some(_) => {}
         }
@@ -26,7 +33,9 @@ pub fn changes(before: &Catalogue, after: &Catalogue) -> Vec<ObjectChange> {
         if new.contains_key(&(*kind, name.clone())) {
             continue;
         }
-        if *kind == ObjectKind::Column && table_of(name).is_some_and(|table| !new.contains_key(&(ObjectKind::Table, table))) {
+        if *kind == ObjectKind::Column
+            && table_of(name).is_some_and(|table| !new.contains_key(&(ObjectKind::Table, table)))
+        {
             continue;
         }
         changes.push(change(Action::Drop, *kind, name, String::new()));
@@ -81,8 +90,16 @@ fn flatten(catalogue: &Catalogue) -> Objects {
         }
     }
     for constraint in &catalogue.constraints {
-        let definition = if constraint.validated { constraint.definition.clone() } else { format!("{} not valid", constraint.definition) };
-        put(ObjectKind::Constraint, format!("{}.{}.{}", constraint.schema, constraint.table, constraint.name), definition);
+        let definition = if constraint.validated {
+            constraint.definition.clone()
+        } else {
+            format!("{} not valid", constraint.definition)
+        };
+        put(
+            ObjectKind::Constraint,
+            format!("{}.{}.{}", constraint.schema, constraint.table, constraint.name),
+            definition,
+        );
     }
     for kind in &catalogue.enums {
         let labels: Vec<&str> = kind.labels.iter().map(|label| label.name.as_str()).collect();
@@ -93,14 +110,22 @@ fn flatten(catalogue: &Catalogue) -> Objects {
     }
     for sequence in &catalogue.sequences {
         if sequence.owner_column.is_none() {
-            put(ObjectKind::Sequence, format!("{}.{}", sequence.schema, sequence.name), sequence.definition.clone());
+            put(
+                ObjectKind::Sequence,
+                format!("{}.{}", sequence.schema, sequence.name),
+                sequence.definition.clone(),
+            );
         }
     }
     for view in &catalogue.views {
         put(view.kind(), format!("{}.{}", view.schema, view.name), view.definition.clone());
     }
     for function in &catalogue.functions {
-        put(ObjectKind::Function, format!("{}.{}", function.schema, function.signature()), function.definition.clone());
+        put(
+            ObjectKind::Function,
+            format!("{}.{}", function.schema, function.signature()),
+            function.definition.clone(),
+        );
     }
     for trigger in &catalogue.triggers {
         put(
@@ -110,7 +135,11 @@ fn flatten(catalogue: &Catalogue) -> Objects {
         );
     }
     for policy in &catalogue.policies {
-        put(ObjectKind::Policy, format!("{}.{}.{}", policy.schema, policy.table, policy.name), policy.definition.clone());
+        put(
+            ObjectKind::Policy,
+            format!("{}.{}.{}", policy.schema, policy.table, policy.name),
+            policy.definition.clone(),
+        );
     }
     for extension in &catalogue.extensions {
         put(ObjectKind::Extension, extension.name.clone(), extension.version.clone());

@@ -42,7 +42,9 @@ pub fn seal(inventory: Inventory<'_>, purpose: PlanPurpose, work: Vec<Step>) -> 
     steps.extend(work);
     steps.push(Step::Verify);
     let mut findings = inventory.findings;
-    findings.sort_by(|left, right| right.outcome.cmp(&left.outcome).then(right.destructive.cmp(&left.destructive)));
+    findings.sort_by(|left, right| {
+        right.outcome.cmp(&left.outcome).then(right.destructive.cmp(&left.destructive))
+    });
     let mut plan = Plan {
         id: (inventory.draw_id)(),
         number: 0,
@@ -109,7 +111,14 @@ fn risk(plan: &Plan) -> String {
         words.push(format!("{blocking} findings stop it."));
     }
     if destructive > 0 {
-        words.push(format!("{} data.", if destructive == 1 { "1 statement destroys".to_owned() } else { format!("{destructive} statements destroy") }));
+        words.push(format!(
+            "{} data.",
+            if destructive == 1 {
+                "1 statement destroys".to_owned()
+            } else {
+                format!("{destructive} statements destroy")
+            }
+        ));
     }
     if everyone > 0 {
         words.push(format!(
@@ -126,7 +135,11 @@ fn risk(plan: &Plan) -> String {
     if unknown > 0 {
         words.push(format!("{unknown} checks could not tell."));
     }
-    if words.is_empty() { "Low: nothing is destroyed, nobody has to wait long.".to_owned() } else { words.join(" ") }
+    if words.is_empty() {
+        "Low: nothing is destroyed, nobody has to wait long.".to_owned()
+    } else {
+        words.join(" ")
+    }
 }
 
 /// What is known about the present when gates are judged.
@@ -163,7 +176,9 @@ pub fn gates(plan: &Plan, present: &Present<'_>) -> Vec<Gate> {
     };
     let fingerprint = match present.fingerprint {
         Some(now) if *now == plan.fingerprint => (Outcome::Pass, "fingerprint read just now".to_owned()),
-        Some(now) => (Outcome::Block, format!("{} moved since the plan was made", moved(&plan.fingerprint, now))),
+        Some(now) => {
+            (Outcome::Block, format!("{} moved since the plan was made", moved(&plan.fingerprint, now)))
+        }
         None => (Outcome::Unknown, "the database could not be read".to_owned()),
     };
     let dry_run = dry_run_gate(plan, present.dry_run);
@@ -172,7 +187,8 @@ pub fn gates(plan: &Plan, present: &Present<'_>) -> Vec<Gate> {
     } else {
         (Outcome::Pass, "not required by this environment's rules".to_owned(), false)
     };
-    let blocking: Vec<&Finding> = plan.findings.iter().filter(|finding| finding.outcome == Outcome::Block).collect();
+    let blocking: Vec<&Finding> =
+        plan.findings.iter().filter(|finding| finding.outcome == Outcome::Block).collect();
     let findings = match blocking.first() {
         Some(first) => (Outcome::Block, first.title.clone()),
         None => (Outcome::Pass, format!("{} to read, none blocks", plan.findings.len())),
@@ -195,8 +211,13 @@ fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String
     let Some(report) = dry_run.filter(|report| report.digest == plan.digest) else {
         return (Outcome::Block, "not tried yet".to_owned());
     };
-    let tried = report.trials.iter().filter(|trial| trial.tried == crate::domain::change_set::Tried::DryRun).count();
-    let rehearsed = report.trials.iter().filter(|trial| trial.tried == crate::domain::change_set::Tried::Rehearsal).count();
+    let tried =
+        report.trials.iter().filter(|trial| trial.tried == crate::domain::change_set::Tried::DryRun).count();
+    let rehearsed = report
+        .trials
+        .iter()
+        .filter(|trial| trial.tried == crate::domain::change_set::Tried::Rehearsal)
+        .count();
     let how = match (tried, rehearsed) {
         (_, 0) => "on the target, taken back".to_owned(),
         (0, _) => "rehearsed on a scratch copy without data".to_owned(),
@@ -205,13 +226,23 @@ fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String
     match (report.worked, report.taken_back) {
         (Some(false), _) => {
             let failed = report.trials.iter().find(|trial| trial.worked == Some(false));
-            (Outcome::Block, failed.map_or("it failed".to_owned(), |trial| format!("{} failed", trial.migration)))
+            (
+                Outcome::Block,
+                failed.map_or("it failed".to_owned(), |trial| format!("{} failed", trial.migration)),
+            )
         }
         (_, Some(false)) => (Outcome::Block, "the target was not the same afterwards".to_owned()),
         (Some(true), Some(true)) => (Outcome::Pass, how),
         _ => {
             let untried = report.trials.iter().filter(|trial| trial.worked.is_none()).count();
-            (Outcome::Unknown, if untried > 0 { format!("{untried} could not be tried") } else { "its end was not seen".to_owned() })
+            (
+                Outcome::Unknown,
+                if untried > 0 {
+                    format!("{untried} could not be tried")
+                } else {
+                    "its end was not seen".to_owned()
+                },
+            )
         }
     }
 }
@@ -224,14 +255,22 @@ fn lock_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
             (Outcome::Pass, "none on the product's tables".to_owned())
         };
     };
-    let longest = report.locks.iter().filter(|lock| lock.waits != Waits::Nobody).max_by(|left, right| left.held_seconds.total_cmp(&right.held_seconds));
+    let longest = report
+        .locks
+        .iter()
+        .filter(|lock| lock.waits != Waits::Nobody)
+        .max_by(|left, right| left.held_seconds.total_cmp(&right.held_seconds));
     match longest {
         Some(lock) => {
             let limit = f64::from(plan.rules.dry_run_lock_ms) / 1000.0;
             let outcome = if lock.held_seconds > limit { Outcome::Warn } else { Outcome::Pass };
             (outcome, format!("{:.2} s on {}", lock.held_seconds, lock.table))
         }
-        None if report.trials.iter().any(|trial| trial.tried == crate::domain::change_set::Tried::Rehearsal) => {
+        None if report
+            .trials
+            .iter()
+            .any(|trial| trial.tried == crate::domain::change_set::Tried::Rehearsal) =>
+        {
             (Outcome::Warn, "none in what was tried on the target; the rest was rehearsed".to_owned())
         }
         None => (Outcome::Pass, "no existing table is locked".to_owned()),
@@ -260,7 +299,13 @@ pub fn moved(before: &Fingerprint, now: &Fingerprint) -> String {
 pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> PlanReview {
     let count = plan.migrations().count();
     let what = match &plan.purpose {
-        PlanPurpose::ApplyPending => if count == 1 { "1 migration".to_owned() } else { format!("{count} migrations") },
+        PlanPurpose::ApplyPending => {
+            if count == 1 {
+                "1 migration".to_owned()
+            } else {
+                format!("{count} migrations")
+            }
+        }
         PlanPurpose::FinishFailed { migration } => format!("finishing {migration}"),
         PlanPurpose::UndoFailed { migration } => format!("taking back {migration}"),
         PlanPurpose::MarkApplied { migration } => format!("marking {migration} as applied"),
@@ -279,7 +324,10 @@ pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> Pl
         ),
         Some(report) if report.worked == Some(true) && report.taken_back == Some(true) => (
             "The dry run worked. Nothing has changed.".to_owned(),
-            format!("Plan {} ran for {:.1} s and was taken back. This is what applying it does.", plan.number, report.seconds),
+            format!(
+                "Plan {} ran for {:.1} s and was taken back. This is what applying it does.",
+                plan.number, report.seconds
+            ),
         ),
         Some(report) if report.worked == Some(false) => {
             let failed = report.trials.iter().find(|trial| trial.worked == Some(false));

@@ -55,7 +55,8 @@ struct Stop {
 
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
-        let status = if failure.code == FailureCode::Cancelled { RunStatus::Cancelled } else { RunStatus::Failed };
+        let status =
+            if failure.code == FailureCode::Cancelled { RunStatus::Cancelled } else { RunStatus::Failed };
         Self { status, failure }
     }
 }
@@ -92,7 +93,14 @@ impl Apply {
         self.run.aftermath = aftermath(&self.run);
         let run = self.run.clone();
         self.store
-            .end_run(&run.id, status, run.failure.as_ref(), &run.aftermath, &run.steps, run.ended_at.unwrap_or_else(Utc::now))
+            .end_run(
+                &run.id,
+                status,
+                run.failure.as_ref(),
+                &run.aftermath,
+                &run.steps,
+                run.ended_at.unwrap_or_else(Utc::now),
+            )
             .await?;
         for step in run.steps.iter().filter(|step| step.status == StepStatus::NotRun) {
             self.events.emit(RunEventKind::Step { step: step.clone() });
@@ -138,7 +146,8 @@ impl Apply {
                 self.settle_step(0, StepStatus::Done, Some(note), Some(started.elapsed()));
             }
             Err(stop) => {
-                let status = if stop.status == RunStatus::Cancelled { StepStatus::NotRun } else { StepStatus::Failed };
+                let status =
+                    if stop.status == RunStatus::Cancelled { StepStatus::NotRun } else { StepStatus::Failed };
                 self.settle_step(0, status, Some(stop.failure.what.clone()), Some(started.elapsed()));
                 return Err(stop);
             }
@@ -148,7 +157,9 @@ impl Apply {
         let mut done = 0;
         for (index, step) in steps.iter().enumerate().skip(1) {
             if *self.cancel.borrow() {
-                return Err(Failure::new(FailureCode::Cancelled, "The run was cancelled by the operator.").into());
+                return Err(
+                    Failure::new(FailureCode::Cancelled, "The run was cancelled by the operator.").into()
+                );
             }
             self.intend(index).await?;
             let started = Instant::now();
@@ -169,7 +180,13 @@ impl Apply {
                         sql.push(ledger::roll_back_sql(&self.plan.schema, roll_back_rows, at));
                     }
                     if let Some(row) = insert_applied {
-                        sql.push(ledger::insert_applied_sql(&self.plan.schema, &row.id, &row.checksum, migration, at));
+                        sql.push(ledger::insert_applied_sql(
+                            &self.plan.schema,
+                            &row.id,
+                            &row.checksum,
+                            migration,
+                            at,
+                        ));
                     }
                     sql.push("COMMIT".to_owned());
                     self.bookkeeping(sessions, sql.join(";")).await.map(|()| None)
@@ -185,7 +202,12 @@ impl Apply {
                 }
                 Err(stop) => {
                     if matches!(self.run.steps[index].status, StepStatus::Started | StepStatus::Waiting) {
-                        self.settle_step(index, StepStatus::Failed, Some(stop.failure.what.clone()), Some(started.elapsed()));
+                        self.settle_step(
+                            index,
+                            StepStatus::Failed,
+                            Some(stop.failure.what.clone()),
+                            Some(started.elapsed()),
+                        );
                     }
                     return Err(stop);
                 }
@@ -207,11 +229,18 @@ impl Apply {
         let connection = &mut sessions.watch.connection;
         let facts = observe::facts(connection, &self.plan.schema).await.map_err(from_server)?;
         if facts.read_only || facts.in_recovery {
-            return Err(Failure::new(FailureCode::ReadOnly, "The server only reads; nothing can be applied.")
-                .why(if facts.in_recovery { "It is a standby." } else { "Sessions are read-only by default there." })
-                .unchanged("Nothing was written.")
-                .next("Use the primary server's address, or ask who made it read-only.")
-                .into());
+            return Err(Failure::new(
+                FailureCode::ReadOnly,
+                "The server only reads; nothing can be applied.",
+            )
+            .why(if facts.in_recovery {
+                "It is a standby."
+            } else {
+                "Sessions are read-only by default there."
+            })
+            .unchanged("Nothing was written.")
+            .next("Use the primary server's address, or ask who made it read-only.")
+            .into());
         }
         let seen = facts.identity(self.connector.place());
         let planned = &self.plan.identity;
@@ -219,15 +248,29 @@ impl Apply {
             || seen.database_oid != planned.database_oid
             || seen.database != planned.database
         {
-            return Err(Failure::new(FailureCode::IdentityChanged, "This is not the database the plan was made for.")
-                .why(format!("Planned for id {} ({}), found id {} ({}).", planned.short(), planned.database, seen.short(), seen.database))
-                .unchanged("Nothing was written.")
-                .next("Test the connection and find out what is behind this address now.")
-                .into());
+            return Err(Failure::new(
+                FailureCode::IdentityChanged,
+                "This is not the database the plan was made for.",
+            )
+            .why(format!(
+                "Planned for id {} ({}), found id {} ({}).",
+                planned.short(),
+                planned.database,
+                seen.short(),
+                seen.database
+            ))
+            .unchanged("Nothing was written.")
+            .next("Test the connection and find out what is behind this address now.")
+            .into());
         }
-        let now = super::fingerprint(connection, &self.plan.schema, facts.has_ledger(), self.files_fingerprint.clone())
-            .await
-            .map_err(from_server)?;
+        let now = super::fingerprint(
+            connection,
+            &self.plan.schema,
+            facts.has_ledger(),
+            self.files_fingerprint.clone(),
+        )
+        .await
+        .map_err(from_server)?;
         self.compare(&now)
     }
 
@@ -235,10 +278,13 @@ impl Apply {
         if *now == self.plan.fingerprint {
             return Ok(());
         }
-        Err(Failure::new(FailureCode::PlanVoid, format!("The plan is void: {} moved since it was made.", moved(&self.plan.fingerprint, now)))
-            .unchanged("Nothing was written.")
-            .next("Make a new plan; it is shown what is there now.")
-            .into())
+        Err(Failure::new(
+            FailureCode::PlanVoid,
+            format!("The plan is void: {} moved since it was made.", moved(&self.plan.fingerprint, now)),
+        )
+        .unchanged("Nothing was written.")
+        .next("Make a new plan; it is shown what is there now.")
+        .into())
     }
 
     /// Ledger statements of our own, on the session that holds the lock.
@@ -262,9 +308,12 @@ impl Apply {
         migrate: &MigrateStep,
     ) -> Result<Option<String>, Stop> {
         let Some(sql) = self.scripts.get(&migrate.name).cloned() else {
-            return Err(Failure::new(FailureCode::ScriptUnreadable, format!("The script of {} is not there any more.", migrate.name))
-                .unchanged("It did not run.")
-                .into());
+            return Err(Failure::new(
+                FailureCode::ScriptUnreadable,
+                format!("The script of {} is not there any more.", migrate.name),
+            )
+            .unchanged("It did not run.")
+            .into());
         };
         match migrate.script.mode {
             ScriptMode::Atomic => self.migrate_atomic(sessions, index, migrate, &sql).await,
@@ -289,7 +338,13 @@ impl Apply {
         let attempts = self.plan.rules.lock_retries + 1;
         for attempt in 1..=attempts {
             let started_at = Utc::now();
-            let row = ledger::insert_finished_sql(&self.plan.schema, &migrate.ledger_id, &migrate.checksum, &migrate.name, started_at);
+            let row = ledger::insert_finished_sql(
+                &self.plan.schema,
+                &migrate.ledger_id,
+                &migrate.checksum,
+                &migrate.name,
+                started_at,
+            );
             let message = format!("{prefix}{sql}\n;\n{row};COMMIT");
             let result = self.watched(sessions, index, attempt, attempts, message).await;
             let Err(error) = result else { return Ok(None) };
@@ -297,7 +352,11 @@ impl Apply {
                 return self.settle_lost(sessions, index, migrate, &error).await;
             }
             let _ = send(&mut sessions.work.connection, "ROLLBACK".to_owned()).await;
-            let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned()).unwrap_or_default();
+            let code = error
+                .as_database_error()
+                .and_then(|error| error.code())
+                .map(|code| code.into_owned())
+                .unwrap_or_default();
             if is_retryable(&code) && attempt < attempts {
                 self.wait_to_retry(sessions, index, attempt, attempts, &migrate.name).await?;
                 continue;
@@ -308,18 +367,45 @@ impl Apply {
                 .filter(|position| *position >= 1 && *position <= sql.chars().count());
             let error = ScriptError { position, statement: None, error };
             if code == "57014" && *self.cancel.borrow() {
-                self.settle_step(index, StepStatus::TakenBack, Some("cancelled, taken back as a whole".to_owned()), None);
-                return Err(Failure::new(FailureCode::Cancelled, "The run was cancelled by the operator.").into());
+                self.settle_step(
+                    index,
+                    StepStatus::TakenBack,
+                    Some("cancelled, taken back as a whole".to_owned()),
+                    None,
+                );
+                return Err(
+                    Failure::new(FailureCode::Cancelled, "The run was cancelled by the operator.").into()
+                );
             }
             if is_retryable(&code) {
-                self.settle_step(index, StepStatus::TakenBack, Some("no lock in time; taken back as a whole".to_owned()), None);
+                self.settle_step(
+                    index,
+                    StepStatus::TakenBack,
+                    Some("no lock in time; taken back as a whole".to_owned()),
+                    None,
+                );
                 return Err(lock_failure(&migrate.name, attempts, &error).into());
             }
-            let failed = ledger::insert_started_sql(&self.plan.schema, &migrate.ledger_id, &migrate.checksum, &migrate.name, started_at);
+            let failed = ledger::insert_started_sql(
+                &self.plan.schema,
+                &migrate.ledger_id,
+                &migrate.checksum,
+                &migrate.name,
+                started_at,
+            );
             let logs = log_text(&migrate.name, sql, &error);
-            let record = format!("BEGIN;{failed};{};COMMIT", ledger::fail_sql(&self.plan.schema, &migrate.ledger_id, &logs));
+            let record = format!(
+                "BEGIN;{failed};{};COMMIT",
+                ledger::fail_sql(&self.plan.schema, &migrate.ledger_id, &logs)
+            );
             self.record_failure(sessions, record).await;
-            return Err(migration_failure(migrate, sql, &error, "The whole migration was taken back by the server; its row says failed.").into());
+            return Err(migration_failure(
+                migrate,
+                sql,
+                &error,
+                "The whole migration was taken back by the server; its row says failed.",
+            )
+            .into());
         }
         Err(Failure::new(FailureCode::LockTimeout, format!("{} got no lock.", migrate.name)).into())
     }
@@ -336,7 +422,13 @@ impl Apply {
         sql: &str,
     ) -> Result<Option<String>, Stop> {
         let schema = self.plan.schema.clone();
-        let started = ledger::insert_started_sql(&schema, &migrate.ledger_id, &migrate.checksum, &migrate.name, Utc::now());
+        let started = ledger::insert_started_sql(
+            &schema,
+            &migrate.ledger_id,
+            &migrate.checksum,
+            &migrate.name,
+            Utc::now(),
+        );
         send(&mut sessions.watch.connection, started).await.map_err(from_server)?;
         let pieces: Vec<(Option<u32>, usize, String, bool)> = if migrate.script.mode == ScriptMode::Stepwise {
             migrate
@@ -347,16 +439,30 @@ impl Apply {
                     let (start, end) = (statement.start as usize, statement.end as usize);
                     let before = sql.get(..start).unwrap_or_default().chars().count();
                     let alone = statement.kind == StatementKind::OutsideTransaction;
-                    (Some(statement.number), before, sql.get(start..end).unwrap_or_default().to_owned(), alone)
+                    (
+                        Some(statement.number),
+                        before,
+                        sql.get(start..end).unwrap_or_default().to_owned(),
+                        alone,
+                    )
                 })
                 .collect()
         } else {
-            let alone = migrate.script.statements.iter().any(|statement| statement.kind == StatementKind::OutsideTransaction);
+            let alone = migrate
+                .script
+                .statements
+                .iter()
+                .any(|statement| statement.kind == StatementKind::OutsideTransaction);
             vec![(None, 0, sql.to_owned(), alone)]
         };
         let begun = Instant::now();
         let whole_is_safe = !migrate.script.statements.iter().any(|statement| {
-            matches!(statement.kind, StatementKind::TransactionControl | StatementKind::OutsideTransaction | StatementKind::Procedural)
+            matches!(
+                statement.kind,
+                StatementKind::TransactionControl
+                    | StatementKind::OutsideTransaction
+                    | StatementKind::Procedural
+            )
         }) && migrate.script.uncertain.is_none();
         for (number, before, text, alone) in &pieces {
             if number.is_some() {
@@ -381,7 +487,11 @@ impl Apply {
                     return self.settle_lost(sessions, index, migrate, &error).await;
                 }
                 let _ = leftover_gone(sessions).await;
-                let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned()).unwrap_or_default();
+                let code = error
+                    .as_database_error()
+                    .and_then(|error| error.code())
+                    .map(|code| code.into_owned())
+                    .unwrap_or_default();
                 if is_retryable(&code) && attempt < attempts {
                     self.wait_to_retry(sessions, index, attempt, attempts, &migrate.name).await?;
                     attempt += 1;
@@ -397,19 +507,29 @@ impl Apply {
                 if cancelled {
                     logs.push_str("\n\nCancelled by the operator.");
                 }
-                self.record_failure_on_watch(sessions, &ledger::fail_sql(&schema, &migrate.ledger_id, &logs)).await;
+                self.record_failure_on_watch(sessions, &ledger::fail_sql(&schema, &migrate.ledger_id, &logs))
+                    .await;
                 let stayed = match number {
-                    Some(number) if *number > 1 => format!("Statements 1 to {} stay; {} was taken back; the rest did not run.", number - 1, number),
+                    Some(number) if *number > 1 => format!(
+                        "Statements 1 to {} stay; {} was taken back; the rest did not run.",
+                        number - 1,
+                        number
+                    ),
                     Some(_) => "Its first statement was taken back; the rest did not run.".to_owned(),
-                    None => "What it committed itself before the error stays; its row says failed.".to_owned(),
+                    None => {
+                        "What it committed itself before the error stays; its row says failed.".to_owned()
+                    }
                 };
                 if cancelled {
                     self.settle_step(index, StepStatus::Failed, Some(format!("cancelled. {stayed}")), None);
-                    return Err(Failure::new(FailureCode::Cancelled, "The run was cancelled by the operator.")
-                        .why(format!("{} is not all-or-nothing.", migrate.name))
-                        .unchanged(stayed)
-                        .next("Open the failed migration: it shows which statements are in.")
-                        .into());
+                    return Err(Failure::new(
+                        FailureCode::Cancelled,
+                        "The run was cancelled by the operator.",
+                    )
+                    .why(format!("{} is not all-or-nothing.", migrate.name))
+                    .unchanged(stayed)
+                    .next("Open the failed migration: it shows which statements are in.")
+                    .into());
                 }
                 return Err(migration_failure(migrate, sql, &error, &stayed).into());
             }
@@ -420,14 +540,22 @@ impl Apply {
                 let _ = send(&mut sessions.work.connection, "ROLLBACK".to_owned()).await;
                 let what = "The script began a transaction and never committed it.";
                 let logs = format!("{what} Everything since its BEGIN was rolled back.");
-                self.record_failure_on_watch(sessions, &ledger::fail_sql(&schema, &migrate.ledger_id, &logs)).await;
-                return Err(Failure::new(FailureCode::MigrationFailed, format!("{} did not finish: {what}", migrate.name))
-                    .why("There is a BEGIN without its COMMIT in the file.")
-                    .unchanged("Everything since its BEGIN was taken back; its row says failed.")
-                    .next("Add the missing COMMIT to the file, mark the migration as rolled back, and plan again.")
-                    .into());
+                self.record_failure_on_watch(sessions, &ledger::fail_sql(&schema, &migrate.ledger_id, &logs))
+                    .await;
+                return Err(Failure::new(
+                    FailureCode::MigrationFailed,
+                    format!("{} did not finish: {what}", migrate.name),
+                )
+                .why("There is a BEGIN without its COMMIT in the file.")
+                .unchanged("Everything since its BEGIN was taken back; its row says failed.")
+                .next(
+                    "Add the missing COMMIT to the file, mark the migration as rolled back, and plan again.",
+                )
+                .into());
             }
-            Err(error) if script::is_lost(&error) => return self.settle_lost(sessions, index, migrate, &error).await,
+            Err(error) if script::is_lost(&error) => {
+                return self.settle_lost(sessions, index, migrate, &error).await;
+            }
             Err(error) => return Err(from_server(error)),
         }
         let finish = ledger::finish_sql(&schema, &migrate.ledger_id, Utc::now());
@@ -438,10 +566,13 @@ impl Apply {
         if migrate.script.statements.iter().any(|statement| statement.kind == StatementKind::Session) {
             let held = sessions.work.reset(&schema).await.map_err(from_server)?;
             if !held {
-                return Err(Failure::new(FailureCode::MigrationLock, "A script let go of the migration lock, and another tool took it.")
-                    .unchanged(format!("{} is in; the later ones did not run.", migrate.name))
-                    .next("Wait until the other tool is done, then make a new plan.")
-                    .into());
+                return Err(Failure::new(
+                    FailureCode::MigrationLock,
+                    "A script let go of the migration lock, and another tool took it.",
+                )
+                .unchanged(format!("{} is in; the later ones did not run.", migrate.name))
+                .next("Wait until the other tool is done, then make a new plan.")
+                .into());
             }
         }
         Ok(Some(migrate.script.mode_reason.clone()))
@@ -458,7 +589,8 @@ impl Apply {
         let attempts = self.plan.rules.lock_retries + 1;
         let limit = format!("SET lock_timeout = {}", self.plan.rules.lock_timeout_ms);
         let messages: Vec<String> = if atomic {
-            let body: Vec<&str> = statements.iter().map(|statement| statement.sql.trim_end_matches([';', ' ', '\n'])).collect();
+            let body: Vec<&str> =
+                statements.iter().map(|statement| statement.sql.trim_end_matches([';', ' ', '\n'])).collect();
             vec![format!("BEGIN;{}\n;COMMIT", body.join("\n;\n"))]
         } else {
             statements.iter().map(|statement| statement.sql.clone()).collect()
@@ -467,9 +599,16 @@ impl Apply {
             let mut attempt = 1;
             loop {
                 send(&mut sessions.work.connection, limit.clone()).await.map_err(from_server)?;
-                let Err(error) = self.watched(sessions, index, attempt, attempts, message.clone()).await else { break };
+                let Err(error) = self.watched(sessions, index, attempt, attempts, message.clone()).await
+                else {
+                    break;
+                };
                 let _ = leftover_gone(sessions).await;
-                let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned()).unwrap_or_default();
+                let code = error
+                    .as_database_error()
+                    .and_then(|error| error.code())
+                    .map(|code| code.into_owned())
+                    .unwrap_or_default();
                 if is_retryable(&code) && attempt < attempts {
                     self.wait_to_retry(sessions, index, attempt, attempts, "the repair").await?;
                     attempt += 1;
@@ -492,7 +631,8 @@ impl Apply {
 
     /// Every migration of the plan must be in the ledger under the id that the plan drew.
     async fn verify(&mut self, sessions: &mut Sessions) -> Result<String, Stop> {
-        let rows = ledger::read(&mut sessions.watch.connection, &self.plan.schema).await.map_err(from_server)?;
+        let rows =
+            ledger::read(&mut sessions.watch.connection, &self.plan.schema).await.map_err(from_server)?;
         let missing: Vec<&str> = self
             .plan
             .migrations()
@@ -500,10 +640,13 @@ impl Apply {
             .map(|step| step.name.as_str())
             .collect();
         if !missing.is_empty() {
-            return Err(Failure::new(FailureCode::LedgerUnreadable, format!("The ledger does not show {} as applied.", missing.join(", ")))
-                .why("It was written by this run; another tool or a script changed the ledger.")
-                .next("Read the migrations' status again.")
-                .into());
+            return Err(Failure::new(
+                FailureCode::LedgerUnreadable,
+                format!("The ledger does not show {} as applied.", missing.join(", ")),
+            )
+            .why("It was written by this run; another tool or a script changed the ledger.")
+            .next("Read the migrations' status again.")
+            .into());
         }
         let unfinished = rows.iter().filter(|row| row.is_unfinished()).count();
         Ok(if unfinished == 0 {
@@ -576,8 +719,11 @@ impl Apply {
         attempts: u32,
         name: &str,
     ) -> Result<(), Stop> {
-        self.events.note(format!("{name}: no lock in time, all taken back (try {attempt} of {attempts}); trying again shortly."));
-        let blockers = observe::blockers(&mut sessions.watch.connection, sessions.work.pid).await.unwrap_or_default();
+        self.events.note(format!(
+            "{name}: no lock in time, all taken back (try {attempt} of {attempts}); trying again shortly."
+        ));
+        let blockers =
+            observe::blockers(&mut sessions.watch.connection, sessions.work.pid).await.unwrap_or_default();
         self.events.emit(RunEventKind::Waiting { index: index_u32(index), blockers, attempt, attempts });
         let mut cancel = self.cancel.clone();
         tokio::select! {
@@ -585,8 +731,17 @@ impl Apply {
             _ = cancel.changed() => {}
         }
         if *self.cancel.borrow() {
-            self.settle_step(index, StepStatus::TakenBack, Some("cancelled while waiting for a lock".to_owned()), None);
-            return Err(Failure::new(FailureCode::Cancelled, "The run was cancelled while it waited for a lock.").into());
+            self.settle_step(
+                index,
+                StepStatus::TakenBack,
+                Some("cancelled while waiting for a lock".to_owned()),
+                None,
+            );
+            return Err(Failure::new(
+                FailureCode::Cancelled,
+                "The run was cancelled while it waited for a lock.",
+            )
+            .into());
         }
         Ok(())
     }
@@ -599,10 +754,10 @@ impl Apply {
         migrate: &MigrateStep,
         error: &sqlx::Error,
     ) -> Result<Option<String>, Stop> {
-        self.events.note("The line to the server was lost. Nothing is sent again; asking the server what became of it.");
-        let lost = |what: String| {
-            Failure::new(FailureCode::ConnectionLost, what).why(failure(error).what)
-        };
+        self.events.note(
+            "The line to the server was lost. Nothing is sent again; asking the server what became of it.",
+        );
+        let lost = |what: String| Failure::new(FailureCode::ConnectionLost, what).why(failure(error).what);
         let application = format!("drydock settle {}", self.run.id.get(..8).unwrap_or_default());
         let start = Instant::now();
         let mut fresh = None;
@@ -616,11 +771,15 @@ impl Apply {
         let attention = |failure: Failure| Stop { status: RunStatus::NeedsAttention, failure };
         let Some(mut connection) = fresh else {
             return Err(attention(
-                lost(format!("The line was lost while {} ran, and the server cannot be reached.", migrate.name))
-                    .next("When the server is back, open this run and ask again; nothing was sent twice."),
+                lost(format!(
+                    "The line was lost while {} ran, and the server cannot be reached.",
+                    migrate.name
+                ))
+                .next("When the server is back, open this run and ask again; nothing was sent twice."),
             ));
         };
-        let gone = wait_gone(&mut connection, sessions.work.pid, &sessions.work.application, SETTLE_PATIENCE).await;
+        let gone =
+            wait_gone(&mut connection, sessions.work.pid, &sessions.work.application, SETTLE_PATIENCE).await;
         if !matches!(gone, Ok(Some(()))) {
             return Err(attention(
                 lost(format!("The line was lost; the server is still working on {}.", migrate.name))
@@ -629,12 +788,22 @@ impl Apply {
         }
         let rows = match ledger::read(&mut connection, &self.plan.schema).await {
             Ok(rows) => rows,
-            Err(error) => return Err(attention(lost("The line was lost and the ledger cannot be read.".to_owned()).next(failure(&error).what))),
+            Err(error) => {
+                return Err(attention(
+                    lost("The line was lost and the ledger cannot be read.".to_owned())
+                        .next(failure(&error).what),
+                ));
+            }
         };
         let row = rows.iter().find(|row| row.id == migrate.ledger_id);
         match row {
             Some(row) if row.is_applied() => {
-                self.settle_step(index, StepStatus::Done, Some("it got in before the line was lost; the ledger says so".to_owned()), None);
+                self.settle_step(
+                    index,
+                    StepStatus::Done,
+                    Some("it got in before the line was lost; the ledger says so".to_owned()),
+                    None,
+                );
                 Err(lost(format!("The line was lost just after {} got in.", migrate.name))
                     .unchanged("The later migrations did not run.")
                     .next("Make a new plan for what is left.")
@@ -642,14 +811,20 @@ impl Apply {
             }
             Some(_) => {
                 let logs = "The connection was lost while the migration ran; part of it may be in.";
-                let _ = send(&mut connection, ledger::fail_sql(&self.plan.schema, &migrate.ledger_id, logs)).await;
+                let _ = send(&mut connection, ledger::fail_sql(&self.plan.schema, &migrate.ledger_id, logs))
+                    .await;
                 Err(lost(format!("The line was lost while {} ran; it is not all-or-nothing.", migrate.name))
                     .unchanged("Nothing was sent again. Its row says failed; part of it may be in.")
                     .next("Open the failed migration: it shows which statements are in.")
                     .into())
             }
             None => {
-                self.settle_step(index, StepStatus::TakenBack, Some("the server took it back when the line was lost".to_owned()), None);
+                self.settle_step(
+                    index,
+                    StepStatus::TakenBack,
+                    Some("the server took it back when the line was lost".to_owned()),
+                    None,
+                );
                 Err(lost(format!("The line was lost while {} ran; the server took it back.", migrate.name))
                     .unchanged("The migration left nothing; the later ones did not run.")
                     .next("Make a new plan for what is left.")
@@ -667,7 +842,8 @@ impl Apply {
 
     async fn record_failure_on_watch(&self, sessions: &mut Sessions, sql: &str) {
         if let Err(error) = send(&mut sessions.watch.connection, sql.to_owned()).await {
-            self.events.note(format!("The reason could not be written to the ledger: {}", failure(&error).what));
+            self.events
+                .note(format!("The reason could not be written to the ledger: {}", failure(&error).what));
         }
     }
 
@@ -684,7 +860,13 @@ impl Apply {
         Ok(())
     }
 
-    fn settle_step(&mut self, index: usize, status: StepStatus, note: Option<String>, took: Option<Duration>) {
+    fn settle_step(
+        &mut self,
+        index: usize,
+        status: StepStatus,
+        note: Option<String>,
+        took: Option<Duration>,
+    ) {
         let step = &mut self.run.steps[index];
         step.status = status;
         step.note = note;
@@ -701,7 +883,15 @@ impl Apply {
         }
     }
 
-    fn progress(&self, index: usize, done: usize, total: usize, migrate: &MigrateStep, statement: Option<u32>, since: Instant) {
+    fn progress(
+        &self,
+        index: usize,
+        done: usize,
+        total: usize,
+        migrate: &MigrateStep,
+        statement: Option<u32>,
+        since: Instant,
+    ) {
         self.events.emit(RunEventKind::Progress {
             index: index_u32(index),
             migrations_done: index_u32(done),
@@ -741,7 +931,8 @@ fn log_text(name: &str, sql: &str, error: &ScriptError) -> String {
 
 fn migration_failure(migrate: &MigrateStep, sql: &str, error: &ScriptError, stayed: &str) -> Failure {
     let place = error.position.map(|position| {
-        let line = sql.chars().take(position.saturating_sub(1)).filter(|character| *character == '\n').count() + 1;
+        let line =
+            sql.chars().take(position.saturating_sub(1)).filter(|character| *character == '\n').count() + 1;
         format!(", line {line}")
     });
     let code = error.code().map(|code| format!(" (SQLSTATE {code})")).unwrap_or_default();
@@ -765,7 +956,11 @@ fn lock_failure(name: &str, attempts: u32, error: &ScriptError) -> Failure {
 /// What stayed and what was taken back, as sentences.
 fn aftermath(run: &Run) -> Vec<String> {
     let titles = |status: StepStatus| -> Vec<&str> {
-        run.steps.iter().filter(|step| step.verb == "Migrate" && step.status == status).map(|step| step.title.as_str()).collect()
+        run.steps
+            .iter()
+            .filter(|step| step.verb == "Migrate" && step.status == status)
+            .map(|step| step.title.as_str())
+            .collect()
     };
     let list = |names: &[&str]| match names {
         [] => String::new(),
@@ -774,11 +969,17 @@ fn aftermath(run: &Run) -> Vec<String> {
         _ => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
     };
     let mut sentences = Vec::new();
-    let verb = |names: &[&str], one: &str, many: &str| if names.len() == 1 { one.to_owned() } else { many.to_owned() };
+    let verb = |names: &[&str], one: &str, many: &str| {
+        if names.len() == 1 { one.to_owned() } else { many.to_owned() }
+    };
     for (status, one, many) in [
         (StepStatus::Done, "is in and stays.", "are in and stay."),
         (StepStatus::TakenBack, "was taken back and left nothing.", "were taken back and left nothing."),
-        (StepStatus::Failed, "failed; its row in the ledger says so.", "failed; their rows in the ledger say so."),
+        (
+            StepStatus::Failed,
+            "failed; its row in the ledger says so.",
+            "failed; their rows in the ledger say so.",
+        ),
         (StepStatus::NotRun, "did not run.", "did not run."),
     ] {
         let names = titles(status);
@@ -804,11 +1005,21 @@ pub fn queued_steps(plan: &Plan) -> Vec<RunStep> {
                 }
                 Step::Resolve { migration, insert_applied, .. } => (
                     "Record",
-                    format!("{migration} as {}", if insert_applied.is_some() { "applied" } else { "rolled back" }),
+                    format!(
+                        "{migration} as {}",
+                        if insert_applied.is_some() { "applied" } else { "rolled back" }
+                    ),
                 ),
                 Step::Verify => ("Verify", "Read the ledger back".to_owned()),
             };
-            RunStep { index, verb: verb.to_owned(), title, status: StepStatus::Queued, seconds: None, note: None }
+            RunStep {
+                index,
+                verb: verb.to_owned(),
+                title,
+                status: StepStatus::Queued,
+                seconds: None,
+                note: None,
+            }
         })
         .collect()
 }

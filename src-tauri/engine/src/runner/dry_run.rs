@@ -105,7 +105,8 @@ async fn inside(
         result.left_because = togetherness.reason;
         return Ok(());
     }
-    let witness = trial::begin(connection, plan.rules.lock_timeout_ms).await.map_err(|error| failure(&error))?;
+    let witness =
+        trial::begin(connection, plan.rules.lock_timeout_ms).await.map_err(|error| failure(&error))?;
     let before = Before {
         catalogue: catalogue::read(connection, &schemas).await.map_err(|error| failure(&error))?,
         files: trial::table_files(connection, &schemas)
@@ -156,13 +157,20 @@ async fn inside(
             Ok(_) => {
                 // The transaction we opened is gone although nothing failed: stop before anything else is sent.
                 failed = true;
-                result.trials.push(tried(piece, false, seconds, Some("It ended the dry run's transaction. Nothing more was sent.".to_owned()), None));
+                result.trials.push(tried(
+                    piece,
+                    false,
+                    seconds,
+                    Some("It ended the dry run's transaction. Nothing more was sent.".to_owned()),
+                    None,
+                ));
                 result.unknowns.push(format!("{} ended the transaction it was tried in.", piece.name));
                 break;
             }
             Err(error) => {
                 if *cancel.borrow() {
-                    return Err(Failure::new(FailureCode::Cancelled, "The dry run was cancelled.").unchanged("All of it was taken back."));
+                    return Err(Failure::new(FailureCode::Cancelled, "The dry run was cancelled.")
+                        .unchanged("All of it was taken back."));
                 }
                 if let Some(why) = watching.stopped.take() {
                     reason = Some(why);
@@ -172,8 +180,10 @@ async fn inside(
                 match not_together(&error, piece) {
                     Some(why) => reason = Some(why),
                     None => {
-                        let error = ScriptError { position: script::position(&error), statement: None, error };
-                        let statement = error.position.map(|position| sql::locate(&piece.sql, &piece.script, position).0);
+                        let error =
+                            ScriptError { position: script::position(&error), statement: None, error };
+                        let statement =
+                            error.position.map(|position| sql::locate(&piece.sql, &piece.script, position).0);
                         result.trials.push(tried(piece, false, seconds, Some(words(&error)), statement));
                     }
                 }
@@ -263,7 +273,9 @@ fn not_together(error: &sqlx::Error, piece: &Piece) -> Option<String> {
         "55006" => "rows written by an earlier migration still wait for their checks",
         "55P03" => "a table's lock was not free; nobody was kept waiting",
         "53200" => "the server's table of locks is full",
-        "23505" if error.to_string().contains("drydock_tripwire") => "it tried to commit, which a dry run does not allow",
+        "23505" if error.to_string().contains("drydock_tripwire") => {
+            "it tried to commit, which a dry run does not allow"
+        }
         "2D000" => "it commits or rolls back inside a procedure",
         "40001" | "40P01" => "another session changed the same rows at this moment",
         _ => return None,
@@ -282,7 +294,13 @@ fn words(error: &ScriptError) -> String {
     text
 }
 
-fn tried(piece: &Piece, worked: bool, seconds: f64, note: Option<String>, failed_statement: Option<u32>) -> Trial {
+fn tried(
+    piece: &Piece,
+    worked: bool,
+    seconds: f64,
+    note: Option<String>,
+    failed_statement: Option<u32>,
+) -> Trial {
     Trial {
         migration: piece.name.clone(),
         tried: Tried::DryRun,
@@ -314,7 +332,14 @@ fn strength(mode: &str) -> u8 {
     }
 }
 
-fn note_locks(result: &mut TargetTrial, before: &Before, locks: &[trial::HeldLock], piece: &Piece, from: f64, seconds: f64) {
+fn note_locks(
+    result: &mut TargetTrial,
+    before: &Before,
+    locks: &[trial::HeldLock],
+    piece: &Piece,
+    from: f64,
+    seconds: f64,
+) {
     for lock in locks {
         let Some(table) = before.files.get(&lock.relation) else { continue };
         let name = format!("{}.{}", table.schema, table.name);
@@ -348,7 +373,8 @@ async fn look(work: &mut Session, before: &Before, schemas: &[String], result: &
         let error = ScriptError { position: None, statement: None, error };
         if let Some(last) = result.trials.last_mut() {
             last.worked = Some(false);
-            last.note = Some(format!("A check that waits for the end of the transaction fails: {}", words(&error)));
+            last.note =
+                Some(format!("A check that waits for the end of the transaction fails: {}", words(&error)));
         }
         return;
     }
@@ -371,7 +397,9 @@ async fn rows(
     result: &mut TargetTrial,
 ) -> Result<(), sqlx::Error> {
     if !before.capacity.counts {
-        result.unknowns.push("The server does not count rows (track_counts is off), so changed rows are not known.".to_owned());
+        result.unknowns.push(
+            "The server does not count rows (track_counts is off), so changed rows are not known.".to_owned(),
+        );
         return Ok(());
     }
     let counters = trial::counters(connection).await?;
@@ -394,21 +422,27 @@ async fn rows(
         };
         if rewritten {
             entry.note = Some(match before.files.get(&file.oid) {
-                Some(old) if old.rows >= 0.0 => format!("The whole table is written anew or emptied (about {:.0} rows).", old.rows),
+                Some(old) if old.rows >= 0.0 => {
+                    format!("The whole table is written anew or emptied (about {:.0} rows).", old.rows)
+                }
                 _ => "The whole table is written anew or emptied.".to_owned(),
             });
         } else if file.bytes > LARGEST_SCAN_BYTES {
             entry.known = false;
-            entry.note = Some("The server's counters; the table is too large to prove them by a scan.".to_owned());
+            entry.note =
+                Some("The server's counters; the table is too large to prove them by a scan.".to_owned());
         } else if written > 0.0 {
             match trial::own_rows(connection, &file.schema, &file.name).await {
                 Ok(own) if own == written => {}
                 Ok(own) if own < written => {
-                    entry.note = Some(format!("{written:.0} writes leave {own:.0} changed rows: some were written more than once."));
+                    entry.note = Some(format!(
+                        "{written:.0} writes leave {own:.0} changed rows: some were written more than once."
+                    ));
                 }
                 Ok(own) => {
                     entry.known = false;
-                    entry.note = Some(format!("The server counted {written:.0} writes, but {own:.0} rows are new."));
+                    entry.note =
+                        Some(format!("The server counted {written:.0} writes, but {own:.0} rows are new."));
                 }
                 Err(error) => {
                     entry.known = false;
@@ -488,7 +522,10 @@ impl Watch {
             return;
         }
         if seen.waiters > 0 {
-            self.stopped = Some("Somebody waited for a lock of the dry run, so it ended at once; the rest is rehearsed.".to_owned());
+            self.stopped = Some(
+                "Somebody waited for a lock of the dry run, so it ended at once; the rest is rehearsed."
+                    .to_owned(),
+            );
         } else if self.blocking_since.is_some_and(|since| since.elapsed() > self.cap) {
             self.stopped = Some(format!(
                 "The dry run held a lock that others may wait for longer than {:.1} s, so it ended; the rest is rehearsed.",

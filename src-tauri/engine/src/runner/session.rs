@@ -57,8 +57,14 @@ impl Session {
     /// As [`Connector::open`].
     pub async fn open(connector: &Connector, application: String) -> Result<Self, Failure> {
         let mut connection = connector.open(&application).await?;
-        let sql = format!("SET search_path = {}; SELECT pg_catalog.pg_backend_pid()::text", identifier(&connector.address.schema));
-        let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut connection).await.map_err(|error| failure(&error))?;
+        let sql = format!(
+            "SET search_path = {}; SELECT pg_catalog.pg_backend_pid()::text",
+            identifier(&connector.address.schema)
+        );
+        let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .fetch_one(&mut connection)
+            .await
+            .map_err(|error| failure(&error))?;
         let pid = row.try_get::<String, _>(0).ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
             Failure::new(FailureCode::ServerUnsupported, "The server did not tell the number of the session.")
         })?;
@@ -78,11 +84,15 @@ impl Session {
         let start = Instant::now();
         loop {
             let sql = format!("SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})::text");
-            let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut self.connection).await.map_err(|error| failure(&error))?;
+            let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+                .fetch_one(&mut self.connection)
+                .await
+                .map_err(|error| failure(&error))?;
             if row.try_get::<String, _>(0).is_ok_and(|text| text == "true") {
                 return Ok(());
             }
-            let facts = observe::facts(&mut self.connection, "public").await.map_err(|error| failure(&error))?;
+            let facts =
+                observe::facts(&mut self.connection, "public").await.map_err(|error| failure(&error))?;
             let holders: Vec<Blocker> = facts
                 .lock_holders
                 .iter()
@@ -97,19 +107,31 @@ impl Session {
                 .collect();
             if start.elapsed() >= patience {
                 let who = holders.first().map_or_else(String::new, |holder| {
-                    format!(" Session {} ({}) holds it.", holder.pid, if holder.application.is_empty() { &holder.user } else { &holder.application })
+                    format!(
+                        " Session {} ({}) holds it.",
+                        holder.pid,
+                        if holder.application.is_empty() { &holder.user } else { &holder.application }
+                    )
                 });
                 return Err(Failure::new(
                     FailureCode::MigrationLock,
-                    format!("Another tool is migrating this database: its lock did not come free within {} s.", patience.as_secs()),
+                    format!(
+                        "Another tool is migrating this database: its lock did not come free within {} s.",
+                        patience.as_secs()
+                    ),
                 )
-                .why(format!("Prisma and Drydock use the same lock, so that they never work at the same time.{who}"))
+                .why(format!(
+                    "Prisma and Drydock use the same lock, so that they never work at the same time.{who}"
+                ))
                 .unchanged("Nothing was written.")
                 .next("Wait until it is done, then try again."));
             }
             if cancelled() {
-                return Err(Failure::new(FailureCode::Cancelled, "Cancelled while waiting for the migration lock.")
-                    .unchanged("Nothing was written."));
+                return Err(Failure::new(
+                    FailureCode::Cancelled,
+                    "Cancelled while waiting for the migration lock.",
+                )
+                .unchanged("Nothing was written."));
             }
             waiting(holders);
             tokio::time::sleep(Duration::from_millis(200)).await;

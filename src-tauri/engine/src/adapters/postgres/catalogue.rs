@@ -18,8 +18,9 @@ fn pin() -> String {
     let (remembered, set): (Vec<_>, Vec<_>) = PINNED
         .iter()
         .map(|(name, value)| {
-            let remember =
-                format!("pg_catalog.set_config('drydock.{name}', pg_catalog.current_setting('{name}'), true)");
+            let remember = format!(
+                "pg_catalog.set_config('drydock.{name}', pg_catalog.current_setting('{name}'), true)"
+            );
             (remember, format!("pg_catalog.set_config('{name}', '{value}', true)"))
         })
         .unzip();

@@ -60,8 +60,12 @@ pub async fn begin(connection: &mut PgConnection, lock_timeout_ms: u32) -> Resul
 /// 25P02 in an aborted transaction, or any other server error.
 pub async fn witness(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
     // A message in autocommit has no id before its first write.
-    json(connection, "SELECT coalesce(pg_catalog.to_json(pg_catalog.txid_current_if_assigned()::text)::text, 'null')".to_owned())
-        .await
+    json(
+        connection,
+        "SELECT coalesce(pg_catalog.to_json(pg_catalog.txid_current_if_assigned()::text)::text, 'null')"
+            .to_owned(),
+    )
+    .await
 }
 
 /// Removes the tripwire's reason to fail and lets every deferred constraint speak now.
@@ -82,7 +86,10 @@ pub async fn check_deferred(connection: &mut PgConnection) -> Result<(), sqlx::E
 ///
 /// # Errors
 /// The server's error.
-pub async fn table_files(connection: &mut PgConnection, schemas: &[String]) -> Result<Vec<TableFile>, sqlx::Error> {
+pub async fn table_files(
+    connection: &mut PgConnection,
+    schemas: &[String],
+) -> Result<Vec<TableFile>, sqlx::Error> {
     let list: Vec<String> = schemas.iter().map(|schema| literal(schema)).collect();
     json(
         connection,
@@ -220,7 +227,11 @@ pub async fn own_rows(connection: &mut PgConnection, schema: &str, name: &str) -
         identifier(name)
     );
     let counted = json::<f64>(connection, sql).await;
-    let after = if counted.is_ok() { "RELEASE SAVEPOINT drydock_count" } else { "ROLLBACK TO SAVEPOINT drydock_count" };
+    let after = if counted.is_ok() {
+        "RELEASE SAVEPOINT drydock_count"
+    } else {
+        "ROLLBACK TO SAVEPOINT drydock_count"
+    };
     send(connection, after.to_owned()).await?;
     counted
 }

@@ -374,7 +374,7 @@ impl Store {
     }
 
     /// Marks running runs whose process has died; their outcome is open until the server was asked.
-    pub(super) async fn mark_cut_off_runs(&self) -> Result<(), Failure> {
+    pub async fn mark_cut_off_runs(&self) -> Result<(), Failure> {
         let rows: Vec<(String, String)> =
             sqlx::query_as("SELECT id, owner FROM runs WHERE status IN ('running', 'queued')")
                 .fetch_all(&self.durable)
@@ -433,9 +433,4 @@ async fn insert_step(
     .await
     .map_err(store_failure)?;
     Ok(())
-}
-
-/// Whether a step got its outcome.
-pub fn is_settled(status: StepStatus) -> bool {
-    !matches!(status, StepStatus::Queued | StepStatus::Started | StepStatus::Waiting)
 }

@@ -4,5 +4,8 @@
 pub mod adapters;
 pub mod checks;
 pub mod domain;
+mod engine;
 pub mod planner;
 pub mod runner;
+
+pub use engine::{ApplyOptions, Engine, Observation, Target};

@@ -202,6 +202,38 @@ fn read_provider(folder: &Path) -> Option<String> {
     Some(provider.to_owned())
 }
 
+/// The operating system's name of whoever is at the keyboard, for the audit.
+pub fn operator() -> String {
+    ["USER", "USERNAME", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_else(|| "unknown user".to_owned())
+}
+
+/// Where the console keeps its data: `DRYDOCK_DATA`, else the platform's place for application data.
+///
+/// # Errors
+/// [`FailureCode::Store`] where neither is known.
+pub fn data_folder() -> Result<PathBuf, Failure> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = variable("DRYDOCK_DATA") {
+        return Ok(folder);
+    }
+    let found = if cfg!(target_os = "macos") {
+        variable("HOME").map(|home| home.join("Library/Application Support/Drydock"))
+    } else if cfg!(windows) {
+        variable("APPDATA").map(|folder| folder.join("Drydock"))
+    } else {
+        variable("XDG_DATA_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
+            .map(|folder| folder.join("drydock"))
+    };
+    found.ok_or_else(|| {
+        Failure::new(FailureCode::Store, "There is no place known for Drydock's own data.")
+            .next("Set DRYDOCK_DATA to a folder that only you can read.")
+    })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {

@@ -40,6 +40,19 @@ pub struct Facts {
     pub sessions: u32,
     /// Size of the database, bytes; `None` without the right to ask.
     pub database_bytes: Option<f64>,
+    /// Tables of the schema with rows and bytes as last analysed.
+    pub sizes: Vec<TableSize>,
+}
+
+/// A table's size as the statistics have it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TableSize {
+    /// Name.
+    pub name: String,
+    /// `reltuples`; -1: never analysed.
+    pub rows: f64,
+    /// Bytes with indexes and TOAST, from the page counts.
+    pub bytes: f64,
 }
 
 /// A table that may be another tool's ledger.
@@ -104,7 +117,9 @@ pub async fn facts(connection: &mut PgConnection, schema: &str) -> Result<Facts,
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r','p') AND c.relname IN ({FOREIGN_NAMES}) AND n.nspname NOT IN ('auth','storage','realtime','_realtime','supabase_functions','pgbouncer')),
   'blocked_sessions', (SELECT count(*) FROM pg_catalog.pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())),
   'sessions', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()),
-  'database_bytes', CASE WHEN pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CONNECT') THEN pg_catalog.pg_database_size(pg_catalog.current_database())::float8 END
+  'database_bytes', CASE WHEN pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CONNECT') THEN pg_catalog.pg_database_size(pg_catalog.current_database())::float8 END,
+  'sizes', (SELECT coalesce(json_agg(json_build_object('name', c.relname, 'rows', c.reltuples::float8, 'bytes', (c.relpages::float8 + coalesce((SELECT sum(i.relpages)::float8 FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid), 0) + coalesce((SELECT t.relpages::float8 FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid), 0)) * pg_catalog.current_setting('block_size')::float8)), '[]')
+     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r','p') AND n.nspname = {schema})
 )::text"
     );
     let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await?;

@@ -1,0 +1,151 @@
+//! The public door: what the shell and `drydockctl` can ask for.
+
+mod observe;
+mod plans;
+mod runs;
+mod status;
+
+pub use observe::Observation;
+pub use plans::ApplyOptions;
+
+use crate::adapters::store::Store;
+use crate::domain::environment::{Environment, GuardRules, Tier};
+use crate::domain::secret::Secret;
+use crate::domain::statement::Script;
+use crate::domain::{Failure, FailureCode};
+use crate::planner;
+use crate::runner::events::Stream;
+use crate::runner::session::Connector;
+use sqlx::postgres::PgConnection;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// The engine of one data folder. Cheap to clone; all clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<Store>,
+    live: Mutex<HashMap<String, Live>>,
+    scripts: Mutex<HashMap<String, Arc<Script>>>,
+    connections: tokio::sync::Mutex<HashMap<String, PgConnection>>,
+}
+
+/// A run at work in this process.
+#[derive(Clone)]
+struct Live {
+    stream: Stream,
+    cancel: Arc<watch::Sender<bool>>,
+    target: String,
+}
+
+/// A target with everything needed to work on it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The stored environment, if it is one.
+    pub environment: Option<Environment>,
+    /// Name to confirm with.
+    pub name: String,
+    /// Tier.
+    pub tier: Tier,
+    /// Guard rules.
+    pub rules: GuardRules,
+    /// Way to it.
+    pub connector: Connector,
+    /// Migrations folder, once chosen.
+    pub folder: Option<PathBuf>,
+}
+
+impl Target {
+    /// A target from the text of `DATABASE_URL`, for scripts and CI.
+    ///
+    /// # Errors
+    /// [`FailureCode::AddressInvalid`]; [`FailureCode::TransactionPooler`] where the address says so.
+    pub fn from_url(url: &Secret, tier: Tier, folder: Option<&Path>) -> Result<Self, Failure> {
+        let (parsed, password) = planner::address::from_url_secret(url)?;
+        let folder = folder.map(crate::adapters::files::find_migrations_folder).transpose()?;
+        Ok(Self {
+            environment: None,
+            name: parsed.address.database.clone(),
+            tier,
+            rules: GuardRules::for_tier(tier),
+            connector: Connector { address: parsed.address, password },
+            folder,
+        })
+    }
+
+    fn key(&self) -> String {
+        match &self.environment {
+            Some(environment) => environment.id.clone(),
+            None => format!("url {}", self.connector.address.label()),
+        }
+    }
+
+    fn environment_id(&self) -> Option<String> {
+        self.environment.as_ref().map(|environment| environment.id.clone())
+    }
+
+    fn folder(&self) -> Result<&Path, Failure> {
+        self.folder.as_deref().ok_or_else(|| {
+            Failure::new(FailureCode::MigrationsUnreadable, "No migrations folder is chosen for this environment.")
+                .unchanged("Nothing was read.")
+                .next("Choose the folder that holds the migrations, or the project's root.")
+        })
+    }
+}
+
+impl Engine {
+    /// Opens the engine on a data folder.
+    ///
+    /// # Errors
+    /// [`FailureCode::Store`].
+    pub async fn open(data: &Path) -> Result<Self, Failure> {
+        let store = Arc::new(Store::open(data).await?);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                live: Mutex::default(),
+                scripts: Mutex::default(),
+                connections: tokio::sync::Mutex::default(),
+            }),
+        })
+    }
+
+    /// Where the console keeps its data: `DRYDOCK_DATA`, else the platform's place for it.
+    ///
+    /// # Errors
+    /// [`FailureCode::Store`] where neither is known.
+    pub fn data_folder() -> Result<PathBuf, Failure> {
+        crate::adapters::files::data_folder()
+    }
+
+    fn store(&self) -> &Arc<Store> {
+        &self.inner.store
+    }
+
+    fn draw_id() -> String {
+        uuid::Uuid::new_v4().to_string()
+    }
+
+    /// Taken apart once per text.
+    fn script(&self, checksum: &str, text: &str) -> Arc<Script> {
+        let mut scripts = self.inner.scripts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(script) = scripts.get(checksum) {
+            return Arc::clone(script);
+        }
+        if scripts.len() > 50_000 {
+            scripts.clear();
+        }
+        let script = Arc::new(planner::sql::analyse(text));
+        scripts.insert(checksum.to_owned(), Arc::clone(&script));
+        script
+    }
+
+    fn live(&self) -> std::sync::MutexGuard<'_, HashMap<String, Live>> {
+        self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,451 @@
+//! Runs: started, watched, cancelled, examined.
+
+use super::{ApplyOptions, Engine, Live, Target};
+use crate::adapters::store::{AuditEntry, NewRun};
+use crate::domain::change_set::{DryRunReport, Tried};
+use crate::domain::plan::{Confirmation, Plan};
+use crate::domain::run::{Examination, Run, RunEvent, RunEventKind, RunKind, RunStatus, RunStep, RunSummary, StepStatus};
+use crate::domain::{Failure, FailureCode};
+use crate::runner::apply::{Apply, queued_steps};
+use crate::runner::dry_run::{self, Piece, TargetTrial};
+use crate::runner::events::Stream;
+use crate::runner::examine;
+use chrono::Utc;
+use std::sync::Arc;
+use tokio::sync::{broadcast, watch};
+
+impl Engine {
+    /// Starts a dry run and returns its run at once.
+    ///
+    /// # Errors
+    /// When the plan is not known, its files have changed, or another run works on the target.
+    pub async fn start_dry_run(&self, target: &Target, plan_id: &str) -> Result<Run, Failure> {
+        let plan = self.store().plan(plan_id).await?;
+        self.nobody_else(target).await?;
+        let (scripts, _) = self.scripts(target, &plan).await?;
+        let pieces = Self::pieces(&plan, &scripts);
+        let steps = (0_u32..)
+            .zip(&pieces)
+            .map(|(index, piece)| RunStep {
+                index,
+                verb: "Dry run".to_owned(),
+                title: piece.name.clone(),
+                status: StepStatus::Queued,
+                seconds: None,
+                note: None,
+            })
+            .collect();
+        let run = self.accept(&plan, RunKind::DryRun, format!("Dry run of plan {}", plan.number), steps, None).await?;
+        let (live, cancel) = self.register(&run, target);
+        let (engine, target, started) = (self.clone(), target.clone(), run.clone());
+        tokio::spawn(async move {
+            let mut run = started;
+            if let Err(failure) = engine.dry_run(&target, &plan, &pieces, &mut run, &live.stream, cancel).await {
+                tracing::error!(code = %failure.code, run = run.number, "the journal of a dry run could not be written");
+            }
+            live.stream.flush().await;
+            engine.live().remove(&run.id);
+        });
+        Ok(run)
+    }
+
+    async fn dry_run(
+        &self,
+        target: &Target,
+        plan: &Plan,
+        pieces: &[Piece],
+        run: &mut Run,
+        stream: &Stream,
+        cancel: watch::Receiver<bool>,
+    ) -> Result<(), Failure> {
+        stream.emit(RunEventKind::Status { status: RunStatus::Running });
+        let tried = dry_run::on_target(&target.connector, plan, pieces, stream, &cancel, &run.id).await;
+        let (status, failure) = match tried {
+            Ok(tried) => {
+                let report = self.dry_run_report(target, plan, pieces, run, stream, tried).await;
+                for (step, trial) in run.steps.iter_mut().zip(&report.trials) {
+                    step.status = match trial.worked {
+                        Some(true) => StepStatus::Done,
+                        Some(false) => StepStatus::Failed,
+                        None => StepStatus::NotRun,
+                    };
+                    step.seconds = trial.seconds;
+                    step.note.clone_from(&trial.note);
+                    stream.emit(RunEventKind::Step { step: step.clone() });
+                }
+                self.store().save_dry_run(&report).await?;
+                let failed = report.trials.iter().find(|trial| trial.worked == Some(false));
+                match failed {
+                    Some(trial) => (
+                        RunStatus::Failed,
+                        Some(
+                            Failure::new(FailureCode::MigrationFailed, format!("{} would fail.", trial.migration))
+                                .why(trial.note.clone().unwrap_or_default())
+                                .unchanged("All of it was taken back; nothing has changed.")
+                                .next("Correct the migration, then make a new plan."),
+                        ),
+                    ),
+                    None => (RunStatus::Succeeded, None),
+                }
+            }
+            Err(failure) if failure.code == FailureCode::Cancelled => (RunStatus::Cancelled, Some(failure)),
+            Err(failure) => (RunStatus::Failed, Some(failure)),
+        };
+        for step in &mut run.steps {
+            if step.status == StepStatus::Queued {
+                step.status = StepStatus::NotRun;
+            }
+        }
+        let aftermath = vec!["Everything was taken back: a dry run cannot commit.".to_owned()];
+        self.store().end_run(&run.id, status, failure.as_ref(), &aftermath, &run.steps, Utc::now()).await?;
+        if let Some(failure) = failure {
+            stream.emit(RunEventKind::Failed { failure });
+        }
+        stream.emit(RunEventKind::Status { status });
+        Ok(())
+    }
+
+    async fn dry_run_report(
+        &self,
+        target: &Target,
+        plan: &Plan,
+        pieces: &[Piece],
+        run: &Run,
+        stream: &Stream,
+        tried: TargetTrial,
+    ) -> DryRunReport {
+        let taken_back = match self.scripts(target, plan).await {
+            Ok((_, files)) => match self.fingerprint_now(target, files).await {
+                Ok((_, _, now)) => Some(now == plan.fingerprint),
+                Err(_) => None,
+            },
+            Err(_) => Some(false),
+        };
+        let mut report = DryRunReport {
+            run_id: run.id.clone(),
+            plan_id: plan.id.clone(),
+            digest: plan.digest.clone(),
+            at: Utc::now(),
+            seconds: tried.seconds,
+            rehearsal_seconds: 0.0,
+            trials: tried.trials,
+            worked: None,
+            objects: tried.objects,
+            rows: tried.rows,
+            locks: tried.locks,
+            longest_block_seconds: tried.longest_block_seconds,
+            taken_back,
+            unknowns: tried.unknowns,
+        };
+        for piece in pieces {
+            if let Some(text) = plan.migrations().find(|step| step.name == piece.name) {
+                report.unknowns.extend(crate::planner::sql::outside_effects(&piece.sql, &text.script).into_iter().map(|effect| format!("{}: {effect}", piece.name)));
+            }
+        }
+        let failed = report.trials.iter().any(|trial| trial.worked == Some(false));
+        if !failed && report.trials.len() < pieces.len() {
+            let why = tried.left_because.unwrap_or_else(|| "It could not be tried together with the others.".to_owned());
+            self.rehearse(target, plan, pieces, &mut report, &why, stream).await;
+        }
+        report.locks.sort_by(|left, right| right.held_seconds.total_cmp(&left.held_seconds));
+        let all = report.trials.len() == pieces.len() && report.trials.iter().all(|trial| trial.worked == Some(true));
+        report.worked = if report.trials.iter().any(|trial| trial.worked == Some(false)) {
+            Some(false)
+        } else if all {
+            Some(true)
+        } else {
+            None
+        };
+        if report.trials.iter().any(|trial| trial.tried == Tried::Rehearsal) {
+            report.unknowns.push("What was rehearsed met no data: rows that break a rule there would still fail.".to_owned());
+        }
+        report
+    }
+
+    /// Starts an apply and returns its run at once.
+    ///
+    /// # Errors
+    /// When a gate does not pass or the confirmation is not complete; nothing is written then.
+    pub async fn start_apply(
+        &self,
+        target: &Target,
+        plan_id: &str,
+        confirmation: Confirmation,
+        options: ApplyOptions,
+    ) -> Result<Run, Failure> {
+        let review = self.plan_review(target, plan_id).await?;
+        let plan = review.plan;
+        Self::permitted(&plan, &review.gates, &confirmation, options)?;
+        self.nobody_else(target).await?;
+        let (scripts, files_fingerprint) = self.scripts(target, &plan).await?;
+        self.audit(target, "apply", &plan.digest, &spoken(&confirmation, options)).await?;
+        let title = title(&plan);
+        let steps = queued_steps(&plan);
+        let run = self.accept(&plan, RunKind::Apply, title, steps, Some(confirmation)).await?;
+        let (live, cancel) = self.register(&run, target);
+        let apply = Apply {
+            store: Arc::clone(self.store()),
+            connector: target.connector.clone(),
+            plan,
+            scripts,
+            files_fingerprint,
+            events: live.stream.clone(),
+            cancel,
+            run: run.clone(),
+        };
+        let (engine, target, id) = (self.clone(), target.clone(), run.id.clone());
+        tokio::spawn(async move {
+            match apply.execute().await {
+                Ok(run) => {
+                    let outcome = format!("{:?}", run.status).to_lowercase();
+                    if let Err(failure) = engine.audit(&target, "apply ended", &run.plan_id, &outcome).await {
+                        tracing::error!(code = %failure.code, "the audit could not be written");
+                    }
+                    if run.status == RunStatus::Succeeded {
+                        engine.follow_ledger(&target).await;
+                    }
+                }
+                Err(failure) => tracing::error!(code = %failure.code, run = %id, "the journal of a run could not be written"),
+            }
+            engine.live().remove(&id);
+        });
+        Ok(run)
+    }
+
+    /// After our own writes the pin follows the ledger.
+    async fn follow_ledger(&self, target: &Target) {
+        if let Some(environment) = &target.environment
+            && let Ok(environment) = self.store().environment(&environment.id).await
+        {
+            let target = Target { environment: Some(environment), ..target.clone() };
+            let _ = self.observe(&target).await;
+        }
+    }
+
+    async fn accept(
+        &self,
+        plan: &Plan,
+        kind: RunKind,
+        title: String,
+        steps: Vec<RunStep>,
+        confirmation: Option<Confirmation>,
+    ) -> Result<Run, Failure> {
+        self.store()
+            .begin_run(&NewRun { id: Self::draw_id(), plan, kind, title, at: Utc::now(), steps, confirmation })
+            .await
+    }
+
+    fn register(&self, run: &Run, target: &Target) -> (Live, watch::Receiver<bool>) {
+        let (sender, receiver) = watch::channel(false);
+        let live = Live {
+            stream: Stream::start(&run.id, Arc::clone(self.store())),
+            cancel: Arc::new(sender),
+            target: target.key(),
+        };
+        self.live().insert(run.id.clone(), live.clone());
+        (live, receiver)
+    }
+
+    /// One run a target at a time, and none while an earlier one's outcome is open.
+    async fn nobody_else(&self, target: &Target) -> Result<(), Failure> {
+        let key = target.key();
+        if self.live().values().any(|live| live.target == key) {
+            return Err(Failure::new(FailureCode::RunInProgress, format!("Another run is at work on {}.", target.name))
+                .unchanged("Nothing was started.")
+                .next("Wait for it, or cancel it."));
+        }
+        let open = self.store().open_runs(target.environment_id().as_deref(), &target.name).await?;
+        for run in open.iter().filter(|run| run.kind == RunKind::DryRun && run.status == RunStatus::NeedsAttention) {
+            // A dry run cannot have left anything; looking at it settles it.
+            examine::examine(self.store(), Some(&target.connector), &run.id).await?;
+        }
+        if let Some(run) = open.iter().find(|run| run.kind == RunKind::Apply && run.status == RunStatus::NeedsAttention) {
+            let examination = examine::examine(self.store(), Some(&target.connector), &run.id).await?;
+            if examination.run.status == RunStatus::NeedsAttention {
+                return Err(Failure::new(
+                    FailureCode::RunInProgress,
+                    format!("What became of run {} is not known yet.", run.number),
+                )
+                .why(examination.headline)
+                .unchanged("Nothing was started.")
+                .next("Open that run; it tells what is known and what is safe to do."));
+            }
+        }
+        Ok(())
+    }
+
+    /// A run as it is recorded.
+    ///
+    /// # Errors
+    /// [`FailureCode::RunUnknown`], [`FailureCode::Store`].
+    pub async fn run(&self, id: &str) -> Result<Run, Failure> {
+        self.store().run(id).await
+    }
+
+    /// The dry run's report of a run, if it made one.
+    ///
+    /// # Errors
+    /// [`FailureCode::Store`].
+    pub async fn newest_dry_run(&self, plan_id: &str) -> Result<Option<DryRunReport>, Failure> {
+        self.store().newest_dry_run(plan_id).await
+    }
+
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// [`FailureCode::Store`].
+    pub async fn runs(&self, environment_id: Option<&str>, search: &str) -> Result<Vec<RunSummary>, Failure> {
+        self.store().mark_cut_off_runs().await?;
+        self.store().runs(environment_id, search).await
+    }
+
+    /// The record of a run's events.
+    ///
+    /// # Errors
+    /// [`FailureCode::Store`].
+    pub async fn run_events(&self, id: &str) -> Result<Vec<RunEvent>, Failure> {
+        let stream = self.live().get(id).map(|live| live.stream.clone());
+        if let Some(stream) = stream {
+            stream.flush().await;
+        }
+        self.store().events(id).await
+    }
+
+    /// Watches a run: first everything so far, then live until it ends.
+    ///
+    /// # Errors
+    /// [`FailureCode::RunUnknown`], [`FailureCode::Store`].
+    pub async fn watch_run(&self, id: &str, on_event: &mut (dyn FnMut(RunEvent) + Send)) -> Result<(), Failure> {
+        let receiver = self.live().get(id).map(|live| live.stream.watch());
+        self.store().run(id).await?;
+        let mut last = 0;
+        for event in self.run_events(id).await? {
+            last = event.sequence;
+            on_event(event);
+        }
+        let Some(mut receiver) = receiver else { return Ok(()) };
+        loop {
+            match receiver.recv().await {
+                Ok(event) if event.sequence > last => {
+                    last = event.sequence;
+                    let ended = matches!(&event.what, RunEventKind::Status { status } if !matches!(status, RunStatus::Queued | RunStatus::Running));
+                    on_event(event);
+                    if ended {
+                        return Ok(());
+                    }
+                }
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    for event in self.run_events(id).await?.into_iter().filter(|event| event.sequence > last) {
+                        last = event.sequence;
+                        on_event(event);
+                    }
+                }
+                Err(broadcast::error::RecvError::Closed) => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits until a run of this process has ended and returns it as recorded.
+    ///
+    /// # Errors
+    /// [`FailureCode::RunUnknown`], [`FailureCode::Store`].
+    pub async fn wait_run(&self, id: &str, on_event: &mut (dyn FnMut(RunEvent) + Send)) -> Result<Run, Failure> {
+        self.watch_run(id, on_event).await?;
+        while self.live().contains_key(id) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        self.store().run(id).await
+    }
+
+    /// Asks a run to stop. It says what was asked; the run's end says what stayed.
+    ///
+    /// # Errors
+    /// [`FailureCode::RunUnknown`] when it is not at work in this process.
+    pub fn cancel_run(&self, id: &str) -> Result<String, Failure> {
+        let live = self.live().get(id).cloned();
+        match live {
+            Some(live) => {
+                let _ = live.cancel.send(true);
+                Ok("The statement at work is stopped on the server. What is in stays; what was at work is taken back, and the run's end says which is which.".to_owned())
+            }
+            None => Err(Failure::new(FailureCode::RunUnknown, "This run is not at work in this console.")
+                .next("Open it to see how it ended.")),
+        }
+    }
+
+    /// What became of a run, from the journal and the server.
+    ///
+    /// # Errors
+    /// [`FailureCode::RunUnknown`], [`FailureCode::Store`].
+    pub async fn examine_run(&self, target: Option<&Target>, id: &str) -> Result<Examination, Failure> {
+        examine::examine(self.store(), target.map(|target| &target.connector), id).await
+    }
+
+    /// Asks the server to stop the sessions of a run that was cut off.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or does not allow it.
+    pub async fn stop_on_server(&self, target: &Target, id: &str) -> Result<(), Failure> {
+        use crate::adapters::postgres::{failure::failure, observe};
+        let sessions = self.store().sessions(id).await?;
+        let mut connection = target.connector.open("drydock stop").await?;
+        for (pid, application) in sessions {
+            let alive = observe::session(&mut connection, pid, &application).await.map_err(|error| failure(&error))?;
+            if alive.is_some() {
+                crate::runner::session::cancel_session(&mut connection, pid).await.map_err(|error| failure(&error))?;
+            }
+        }
+        self.audit(target, "stop on server", "", id).await
+    }
+
+    pub(super) async fn audit(&self, target: &Target, action: &str, digest: &str, outcome: &str) -> Result<(), Failure> {
+        self.store()
+            .audit(&AuditEntry {
+                at: Utc::now(),
+                actor: crate::adapters::files::operator(),
+                action: action.to_owned(),
+                target: format!("{} ({})", target.name, target.connector.address.label()),
+                digest: digest.to_owned(),
+                outcome: outcome.to_owned(),
+            })
+            .await
+    }
+
+    /// Checks the audit's chain.
+    ///
+    /// # Errors
+    /// [`FailureCode::AuditBroken`], [`FailureCode::Store`].
+    pub async fn verify_audit(&self) -> Result<String, Failure> {
+        self.store().verify_audit().await
+    }
+}
+
+fn spoken(confirmation: &Confirmation, options: ApplyOptions) -> String {
+    let mut parts = Vec::new();
+    if let Some(reason) = &confirmation.override_reason {
+        parts.push(format!("without restore point: {reason}"));
+    }
+    if !confirmation.ticked_findings.is_empty() {
+        parts.push(format!("ticked {} destructive findings", confirmation.ticked_findings.len()));
+    }
+    if options.despite_failed_dry_run {
+        parts.push("although the dry run failed".to_owned());
+    }
+    if parts.is_empty() { "confirmed".to_owned() } else { parts.join("; ") }
+}
+
+fn title(plan: &Plan) -> String {
+    use crate::domain::plan::PlanPurpose;
+    match &plan.purpose {
+        PlanPurpose::ApplyPending => match plan.migrations().count() {
+            1 => "Apply 1 migration".to_owned(),
+            count => format!("Apply {count} migrations"),
+        },
+        PlanPurpose::FinishFailed { migration } => format!("Finish {migration}"),
+        PlanPurpose::UndoFailed { migration } => format!("Take back {migration}"),
+        PlanPurpose::MarkApplied { migration } => format!("Mark {migration} as applied"),
+        PlanPurpose::MarkRolledBack { migration } => format!("Mark {migration} as rolled back"),
+        PlanPurpose::Baseline { up_to } => format!("Baseline up to {up_to}"),
+    }
+}

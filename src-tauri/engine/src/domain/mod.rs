@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod migration;
 pub mod overview;
 pub mod plan;
+pub mod provider;
 pub mod repair;
 pub mod run;
 pub mod sandbox;

@@ -9,12 +9,12 @@
 
 mod conninfo;
 mod parameters;
-mod provider;
 mod url;
 
 use crate::domain::{
     Failure, FailureCode,
     address::{Address, ParameterNote, ParsedAddress, TlsMode, TlsRoots},
+    provider,
     secret::Secret,
 };
 use parameters::Draft;

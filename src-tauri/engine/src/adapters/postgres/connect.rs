@@ -9,7 +9,7 @@
 //! `extra_float_digits` = 3 as start-up settings, in one go with the login. A PgBouncer refuses such
 //! settings; that refusal names the pooler and is wanted.
 
-use super::failure::failure;
+use super::failure::{failure, scrub};
 use crate::domain::{
     Failure, FailureCode,
     address::{Address, TlsMode, TlsRoots},
@@ -57,7 +57,7 @@ pub(super) async fn connect_with(
     let limit = Duration::from_secs(u64::from(address.connect_timeout_seconds.clamp(1, 60)));
     match tokio::time::timeout(limit, options.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(failure(&error)),
+        Ok(Err(error)) => Err(scrub(failure(&error), password, address)),
         Err(_) => Err(Failure::new(
             FailureCode::Unreachable,
             format!("The server did not let us in within {} s.", limit.as_secs()),

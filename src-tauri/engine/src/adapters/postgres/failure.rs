@@ -4,7 +4,7 @@
 
 mod supabase;
 
-use crate::domain::{Failure, FailureCode};
+use crate::domain::{Failure, FailureCode, address::Address, secret::Secret};
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 /// What a PostgreSQL server answered instead of a result, as data.
@@ -57,6 +57,28 @@ pub fn visible(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Takes a password out of a failure's texts, should a server have sent it back. Passwords shorter than
+/// six characters or equal to a name in use are left: every text would match them.
+pub(super) fn scrub(mut failure: Failure, password: Option<&Secret>, address: &Address) -> Failure {
+    let Some(password) = password.map(Secret::reveal).filter(|p| p.chars().count() >= 6) else {
+        return failure;
+    };
+    if [&address.user, &address.database, &address.host].iter().any(|name| name.contains(password)) {
+        return failure;
+    }
+    let shown = visible(password);
+    let clean = |text: &mut String| {
+        for form in [password, shown.as_str()] {
+            if text.contains(form) {
+                *text = text.replace(form, "(password)");
+            }
+        }
+    };
+    clean(&mut failure.what);
+    [&mut failure.why, &mut failure.unchanged, &mut failure.next].into_iter().flatten().for_each(clean);
+    failure
 }
 
 /// The failure an operator reads for an error of sqlx's. Holds neither password nor statement.

@@ -2,9 +2,12 @@
 
 pub mod catalogue;
 pub mod connect;
+pub mod doctor;
 pub mod failure;
 pub mod ledger;
 pub mod observe;
 pub mod script;
 pub mod trial;
 pub mod words;
+pub mod identity;
+pub mod tls;

@@ -1,20 +1,22 @@
 //! Who runs the server and what kind of door this is, told from host, port and user alone: direct,
 //! session pooler or transaction pooler. The doctor finds out by behaviour; this is the first word.
 
-use crate::domain::address::{Address, TlsRoots};
+use super::address::{Address, TlsMode, TlsRoots};
 
 /// What the address gives away.
-pub(super) struct Recognition {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recognition {
     /// In words.
-    pub(super) recognised: String,
+    pub recognised: String,
     /// What the operator should know before connecting.
-    pub(super) warnings: Vec<String>,
+    pub warnings: Vec<String>,
     /// The address for migrations, where it can be derived.
-    pub(super) suggestion: Option<Address>,
+    pub suggestion: Option<Address>,
 }
 
-/// Looks at the address; marks it as pooler where host and port say so.
-pub(super) fn recognise(address: &mut Address) -> Recognition {
+/// Looks at the address and sets `says_pooler` where host and port say so (or, for providers whose doors
+/// are known, takes a wrong `pgbouncer=true` back).
+pub fn recognise(address: &mut Address) -> Recognition {
     let host = address.host.to_ascii_lowercase();
     let mut seen = Recognition { recognised: String::new(), warnings: Vec::new(), suggestion: None };
     if address.is_socket() {
@@ -51,10 +53,7 @@ fn on_port(address: &Address, port: u16) -> Address {
 }
 
 fn supabase_roots(address: &Address, seen: &mut Recognition) {
-    let checked = !matches!(
-        address.tls,
-        crate::domain::address::TlsMode::Off | crate::domain::address::TlsMode::Unchecked
-    );
+    let checked = !matches!(address.tls, TlsMode::Off | TlsMode::Unchecked);
     if address.roots == TlsRoots::System && checked {
         seen.warnings.push(
             "Supabase signs with its own root certificate, which this computer does not know. Download it in the \
@@ -201,4 +200,24 @@ fn other(address: &mut Address, host: &str, seen: &mut Recognition) {
             format!("{kind}, direct, port {port}")
         };
     }
+}
+
+/// The project's reference, if the host or user is Supabase's.
+pub fn supabase_reference(address: &Address) -> Option<String> {
+    let host = address.host.to_ascii_lowercase();
+    if let Some(reference) = host.strip_prefix("db.").and_then(|h| h.strip_suffix(".supabase.co")) {
+        return Some(reference.to_owned());
+    }
+    let pooled = host.ends_with(".pooler.supabase.com");
+    address.user.rsplit_once('.').filter(|_| pooled).map(|(_, reference)| reference.to_owned())
+}
+
+/// Whether host and port are those of a door that is a transaction pooler whatever its behaviour at
+/// the moment: Supabase's 6543 and Neon's `-pooler` hosts.
+pub fn is_surely_transaction_pooler(address: &Address) -> bool {
+    let host = address.host.to_ascii_lowercase();
+    let supabase = host.ends_with(".pooler.supabase.com") || host.ends_with(".supabase.co");
+    let neon = host.ends_with(".neon.tech")
+        && host.split('.').next().is_some_and(|first| first.ends_with("-pooler"));
+    (supabase && address.port == 6543) || neon
 }

@@ -1,0 +1,272 @@
+//! The connection doctor: walks from this computer to the database hop by hop, says what it saw at
+//! each, and explains the first hop that needs attention. It writes nothing; the locks it takes have
+//! random keys and are released. The whole walk takes less than ten seconds, black holes included.
+
+mod network;
+mod pooler;
+mod same;
+mod session;
+
+use crate::domain::{
+    Failure, FailureCode, Outcome,
+    address::Address,
+    doctor::{DoctorReport, Explanation, Hop, HopKind},
+    identity::{IdentityPin, TargetIdentity},
+    secret::Secret,
+};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+/// Longest time for one hop.
+const HOP: Duration = Duration::from_secs(5);
+
+/// Longest time for everything.
+const WALK: Duration = Duration::from_millis(9_300);
+
+/// The name the doctor's sessions carry on the server.
+const NAME: &str = "drydock doctor";
+
+const NOTHING_WRITTEN: &str = "Nothing was written. The saved address is as it was.";
+
+/// Examines the way to the direct address and, if there is one, whether the app's own (runtime)
+/// address leads to the same database. `on_hop` is told every hop as it is known, in order; hops that
+/// were not reached last. Never fails: what goes wrong is in the report. One login is tried for each
+/// address, and no further one after a refusal.
+pub async fn examine(
+    direct: &Address,
+    password: Option<&Secret>,
+    runtime: Option<(&Address, Option<&Secret>)>,
+    pin: Option<&IdentityPin>,
+    on_hop: &mut (dyn FnMut(&Hop) + Send),
+) -> DoctorReport {
+    let mut walk = Walk::new(on_hop, runtime.is_some());
+    if network::walk(&mut walk, direct).await {
+        session::walk(&mut walk, direct, password, runtime, pin).await;
+    }
+    walk.finish()
+}
+
+/// The walk so far.
+struct Walk<'a> {
+    on_hop: &'a mut (dyn FnMut(&Hop) + Send),
+    started: Instant,
+    kinds: Vec<HopKind>,
+    hops: Vec<Hop>,
+    explanations: Vec<(Outcome, Explanation)>,
+    identity: Option<TargetIdentity>,
+    round_trip: Option<Duration>,
+}
+
+/// What a hop showed.
+struct Seen {
+    outcome: Outcome,
+    evidence: String,
+    explanation: Option<Explanation>,
+}
+
+impl Seen {
+    fn pass(evidence: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Pass, evidence: evidence.into(), explanation: None }
+    }
+
+    fn with(outcome: Outcome, evidence: impl Into<String>, explanation: Explanation) -> Self {
+        Self { outcome, evidence: evidence.into(), explanation: Some(explanation) }
+    }
+
+    /// A failure as the hop's result; its first sentence is the evidence.
+    fn failed(outcome: Outcome, hop: HopKind, failure: &Failure) -> Self {
+        Self::with(outcome, failure.what.clone(), explain(hop, failure))
+    }
+}
+
+/// An explanation out of a failure's four sentences.
+fn explain(hop: HopKind, failure: &Failure) -> Explanation {
+    Explanation {
+        hop,
+        code: failure.code,
+        title: failure.what.clone(),
+        detail: failure.why.clone().unwrap_or_default(),
+        tried: Vec::new(),
+        unchanged: failure.unchanged.clone().unwrap_or_else(|| NOTHING_WRITTEN.to_owned()),
+        next: failure.next.clone().unwrap_or_else(|| "Test again.".to_owned()),
+        suggestion: None,
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn new(on_hop: &'a mut (dyn FnMut(&Hop) + Send), with_runtime: bool) -> Self {
+        use HopKind as Kind;
+        let mut kinds = vec![
+            Kind::NameLookup,
+            Kind::Tcp,
+            Kind::Tls,
+            Kind::Authentication,
+            Kind::Database,
+            Kind::Schema,
+            Kind::PoolerMode,
+            Kind::Writable,
+            Kind::Privileges,
+            Kind::ServerVersion,
+            Kind::Identity,
+        ];
+        if with_runtime {
+            kinds.push(Kind::SameDatabase);
+        }
+        Self {
+            on_hop,
+            started: Instant::now(),
+            kinds,
+            hops: Vec::new(),
+            explanations: Vec::new(),
+            identity: None,
+            round_trip: None,
+        }
+    }
+
+    /// What is left for the next step: the address's own limit, at most [`HOP`], never beyond [`WALK`].
+    fn limit(&self, address: &Address) -> Duration {
+        let own = Duration::from_secs(u64::from(address.connect_timeout_seconds.max(1)));
+        own.min(HOP).min(WALK.saturating_sub(self.started.elapsed()))
+    }
+
+    /// Runs a step of a conversation within the limit.
+    async fn limited<T>(
+        &self,
+        address: &Address,
+        step: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let limit = self.limit(address);
+        match tokio::time::timeout(limit, step).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::new(
+                FailureCode::TimedOut,
+                format!("No answer within {:.1} s.", limit.as_secs_f64()),
+            )
+            .unchanged(NOTHING_WRITTEN)
+            .next("Test again; if it stays so, ask the server's owner what holds it up.")),
+        }
+    }
+
+    /// Notes a hop that was reached.
+    fn reached(&mut self, kind: HopKind, took: Duration, seen: Seen) {
+        let hop = Hop {
+            kind,
+            name: name(kind).to_owned(),
+            outcome: Some(seen.outcome),
+            evidence: seen.evidence,
+            milliseconds: Some(took.as_secs_f64() * 1_000.0),
+        };
+        self.explanations.extend(seen.explanation.map(|explanation| (seen.outcome, explanation)));
+        (self.on_hop)(&hop);
+        self.hops.push(hop);
+    }
+
+    /// Notes a hop that was jumped over, with the reason.
+    fn skipped(&mut self, kind: HopKind, evidence: &str) {
+        let hop = Hop {
+            kind,
+            name: name(kind).to_owned(),
+            outcome: None,
+            evidence: evidence.to_owned(),
+            milliseconds: None,
+        };
+        (self.on_hop)(&hop);
+        self.hops.push(hop);
+    }
+
+    fn finish(mut self) -> DoctorReport {
+        for kind in self.kinds.clone() {
+            if !self.hops.iter().any(|hop| hop.kind == kind) {
+                self.skipped(kind, "not reached");
+            }
+        }
+        let count = |outcome: Outcome| self.hops.iter().filter(|hop| hop.outcome == Some(outcome)).count();
+        let (pass, warn, unknown, block) =
+            (count(Outcome::Pass), count(Outcome::Warn), count(Outcome::Unknown), count(Outcome::Block));
+        let reached = pass + warn + unknown + block;
+        let not_reached = self.hops.len() - reached;
+        let mut parts = vec![format!("{pass} pass")];
+        let mut part = |number: usize, one: &str, many: &str| match number {
+            0 => {}
+            1 => parts.push(format!("1 {one}")),
+            n => parts.push(format!("{n} {many}")),
+        };
+        part(warn, "warns", "warn");
+        part(unknown, "is unknown", "are unknown");
+        part(block, "blocks", "block");
+        part(not_reached, "was not reached", "were not reached");
+        let lead = format!(
+            "{} hops in {:.2} s: {}.",
+            self.hops.len(),
+            self.started.elapsed().as_secs_f64(),
+            parts.join(", ")
+        );
+        let usable = block == 0 && unknown == 0 && not_reached == 0;
+        let explanation = [Outcome::Block, Outcome::Unknown, Outcome::Warn]
+            .into_iter()
+            .find_map(|wanted| self.explanations.iter().find(|(outcome, _)| *outcome == wanted))
+            .map(|(_, explanation)| explanation.clone());
+        let headline = match &explanation {
+            Some(explanation) if !usable => headline(explanation),
+            Some(_) => "The database is reached; one thing is worth a look.".to_owned(),
+            None if usable => "The database is reached, and everything fits.".to_owned(),
+            None => "The database was not reached.".to_owned(),
+        };
+        DoctorReport {
+            headline,
+            lead,
+            hops: self.hops,
+            explanation,
+            identity: self.identity,
+            round_trip_ms: self.round_trip.map(|time| time.as_secs_f64() * 1_000.0),
+            usable,
+        }
+    }
+}
+
+/// A hop's name in words.
+fn name(kind: HopKind) -> &'static str {
+    match kind {
+        HopKind::NameLookup => "Name lookup",
+        HopKind::Tcp => "TCP",
+        HopKind::Tls => "TLS certificate",
+        HopKind::Authentication => "Authentication",
+        HopKind::Database => "Database",
+        HopKind::Schema => "Schema",
+        HopKind::PoolerMode => "Pooler mode",
+        HopKind::Writable => "Writable",
+        HopKind::Privileges => "Rights",
+        HopKind::ServerVersion => "Server version",
+        HopKind::Identity => "Identity",
+        HopKind::SameDatabase => "Same database",
+    }
+}
+
+fn headline(explanation: &Explanation) -> String {
+    match explanation.hop {
+        HopKind::NameLookup => "The host's name leads nowhere.",
+        HopKind::Tcp => "The server is not reached.",
+        HopKind::Tls => "The server is reached, but the encryption does not hold.",
+        HopKind::Authentication => match explanation.code {
+            FailureCode::Authentication => "The server is reached, but it does not let us in.",
+            _ => "The server is reached, but no session came about.",
+        },
+        HopKind::Database => "The server lets us in, but not into this database.",
+        HopKind::PoolerMode if explanation.code == FailureCode::TransactionPooler => {
+            "The database is reached, but this is the pooler."
+        }
+        HopKind::Schema | HopKind::PoolerMode => {
+            "The database is reached, but it did not answer as expected."
+        }
+        HopKind::Writable => "The database is reached, but it only reads.",
+        HopKind::Privileges => "The database is reached, but this user may not do enough.",
+        HopKind::ServerVersion => "The server is reached, but it is not one Drydock supports.",
+        HopKind::Identity => "The database is reached, but it is not the one that was pinned.",
+        HopKind::SameDatabase => {
+            "The database is reached, but whether the app uses the same one is in doubt."
+        }
+    }
+    .to_owned()
+}

@@ -1,3 +1,4 @@
 //! PostgreSQL: everything that speaks to a server through sqlx.
 
 pub mod catalogue;
+pub mod scratch;

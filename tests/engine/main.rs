@@ -1,2 +1,6 @@
+//! The engine against real servers.
+
+mod drift;
+
 #[test]
 fn placeholder() {}

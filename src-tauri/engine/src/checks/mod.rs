@@ -1,1 +1,2 @@
 //! Preflight and verification checks; each returns findings.
+pub mod drift;

@@ -494,6 +494,43 @@ impl Catalogue {
         self.enums.iter().find(|each| each.schema == schema && each.name == name)
     }
 
+    /// The transaction that made or last changed an object; none if it is not in here.
+    pub fn origin(&self, object: &ObjectRef) -> Option<u32> {
+        let ObjectRef { kind, schema, parent, name } = object;
+        let parent = parent.as_deref().unwrap_or_default();
+        let origin = match kind {
+            ObjectKind::Table => self.table(schema, name)?.origin,
+            ObjectKind::Column => self.column(schema, parent, name)?.origin,
+            ObjectKind::Index => self.index(schema, name)?.origin,
+            ObjectKind::Constraint => self.constraint(schema, parent, name)?.origin,
+            ObjectKind::Enum => self.enum_type(schema, name)?.origin,
+            ObjectKind::EnumValue => {
+                self.enum_type(schema, parent)?.labels.iter().find(|label| label.name == *name)?.origin
+            }
+            ObjectKind::Type => {
+                self.types.iter().find(|each| (&each.schema, &each.name) == (schema, name))?.origin
+            }
+            ObjectKind::Sequence => {
+                self.sequences.iter().find(|each| (&each.schema, &each.name) == (schema, name))?.origin
+            }
+            ObjectKind::View | ObjectKind::MaterializedView => {
+                self.views.iter().find(|each| (&each.schema, &each.name) == (schema, name))?.origin
+            }
+            ObjectKind::Function => {
+                self.functions.iter().find(|each| each.schema == *schema && each.signature() == *name)?.origin
+            }
+            ObjectKind::Trigger => {
+                self.triggers.iter().find(|each| (&each.schema, each.table.as_str(), &each.name) == (schema, parent, name))?.origin
+            }
+            ObjectKind::Policy => {
+                self.policies.iter().find(|each| (&each.schema, each.table.as_str(), &each.name) == (schema, parent, name))?.origin
+            }
+            ObjectKind::Extension => self.extensions.iter().find(|each| each.name == *name)?.origin,
+            ObjectKind::Schema => return None,
+        };
+        origin.0
+    }
+
     /// Number of objects, columns and enum labels included.
     pub fn count(&self) -> usize {
         self.tables.iter().map(|table| 1 + table.columns.len()).sum::<usize>()

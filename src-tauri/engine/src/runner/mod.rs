@@ -39,3 +39,6 @@ pub fn files_digest(set: &MigrationSet) -> String {
         set.files.iter().map(|file| (file.name.as_str(), file.checksum.as_deref())).collect();
     hex(&Sha256::digest(serde_json::to_vec(&names).unwrap_or_default()))
 }
+pub mod drift;
+pub mod rendering;
+pub mod replay;

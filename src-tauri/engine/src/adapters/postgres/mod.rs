@@ -11,3 +11,4 @@ pub mod trial;
 pub mod words;
 pub mod identity;
 pub mod tls;
+pub mod scratch;

@@ -1,0 +1,6 @@
+//! Drift against real servers: the live side on the system's PostgreSQL 15, the replay on the toolkit's 18.
+
+mod corpus;
+mod differences;
+mod fingerprint;
+mod server;

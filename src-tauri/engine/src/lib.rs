@@ -8,4 +8,5 @@ mod engine;
 pub mod planner;
 pub mod runner;
 
+pub use adapters::postgres::failure::visible;
 pub use engine::{ApplyOptions, Engine, Observation, Target};

@@ -76,7 +76,8 @@ type Made = (&'static str, &'static str, DriftClass, DriftSide, Option<&'static 
 #[tokio::test]
 async fn twelve_differences_made_by_hand_are_found_and_nothing_else() {
     use {DriftClass::*, DriftSide::*};
-    let (Some(fifteen), Some(eighteen), Some(history)) = (Server::start(15), Server::start(18), history("langfuse"))
+    let (Some(fifteen), Some(eighteen), Some(history)) =
+        (Server::start(15), Server::start(18), history("langfuse"))
     else {
         return;
     };
@@ -90,9 +91,21 @@ async fn twelve_differences_made_by_hand_are_found_and_nothing_else() {
             Different,
             Some(""),
         ),
-        ("ALTER TABLE prompts DROP COLUMN commit_message", "public.prompts.commit_message", Dangerous, MissingLive, Some("prompt")),
+        (
+            "ALTER TABLE prompts DROP COLUMN commit_message",
+            "public.prompts.commit_message",
+            Dangerous,
+            MissingLive,
+            Some("prompt"),
+        ),
         ("ALTER TABLE projects ADD COLUMN note text", "public.projects.note", Harmless, ExtraLive, None),
-        ("ALTER TABLE comments ALTER COLUMN content TYPE varchar(500)", "public.comments.content", Dangerous, Different, Some("comment")),
+        (
+            "ALTER TABLE comments ALTER COLUMN content TYPE varchar(500)",
+            "public.comments.content",
+            Dangerous,
+            Different,
+            Some("comment"),
+        ),
         ("DROP INDEX \"users_email_key\"", "public.users_email_key", Dangerous, MissingLive, Some("init")),
         ("CREATE INDEX by_hand ON projects (name)", "public.by_hand", Harmless, ExtraLive, None),
         (
@@ -109,7 +122,13 @@ async fn twelve_differences_made_by_hand_are_found_and_nothing_else() {
             MissingLive,
             Some("comment"),
         ),
-        ("ALTER TYPE \"ScoreConfigDataType\" ADD VALUE 'BY_HAND'", "public.ScoreConfigDataType.BY_HAND", Harmless, ExtraLive, None),
+        (
+            "ALTER TYPE \"ScoreConfigDataType\" ADD VALUE 'BY_HAND'",
+            "public.ScoreConfigDataType.BY_HAND",
+            Harmless,
+            ExtraLive,
+            None,
+        ),
         (
             "ALTER INDEX \"projects_org_id_idx\" RENAME TO \"renamed_by_hand\"",
             "public.projects_org_id_idx",
@@ -125,7 +144,10 @@ async fn twelve_differences_made_by_hand_are_found_and_nothing_else() {
     }
     let report = report(&mut live, &eighteen, &history).await;
     for each in &report.differences {
-        eprintln!("{:?} {:?} {} | {} | {:?}", each.class, each.side, each.object, each.sentence, each.culprit);
+        eprintln!(
+            "{:?} {:?} {} | {} | {:?}",
+            each.class, each.side, each.object, each.sentence, each.culprit
+        );
     }
     eprintln!("{}\n{}\n{:?}", report.headline, report.lead, report.version_gap);
 }

@@ -1,2 +1,3 @@
 //! Preflight and verification checks; each returns findings.
 pub mod drift;
+pub mod lint;

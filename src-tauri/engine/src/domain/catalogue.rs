@@ -520,10 +520,16 @@ impl Catalogue {
                 self.functions.iter().find(|each| each.schema == *schema && each.signature() == *name)?.origin
             }
             ObjectKind::Trigger => {
-                self.triggers.iter().find(|each| (&each.schema, each.table.as_str(), &each.name) == (schema, parent, name))?.origin
+                self.triggers
+                    .iter()
+                    .find(|each| (&each.schema, each.table.as_str(), &each.name) == (schema, parent, name))?
+                    .origin
             }
             ObjectKind::Policy => {
-                self.policies.iter().find(|each| (&each.schema, each.table.as_str(), &each.name) == (schema, parent, name))?.origin
+                self.policies
+                    .iter()
+                    .find(|each| (&each.schema, each.table.as_str(), &each.name) == (schema, parent, name))?
+                    .origin
             }
             ObjectKind::Extension => self.extensions.iter().find(|each| each.name == *name)?.origin,
             ObjectKind::Schema => return None,

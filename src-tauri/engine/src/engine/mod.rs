@@ -2,6 +2,7 @@
 
 mod observe;
 mod plans;
+mod rehearsal;
 mod runs;
 mod status;
 
@@ -78,6 +79,15 @@ impl Target {
         })
     }
 
+    /// The same target with another migrations folder.
+    ///
+    /// # Errors
+    /// [`FailureCode::MigrationsUnreadable`].
+    pub fn with_folder(mut self, folder: &Path) -> Result<Self, Failure> {
+        self.folder = Some(crate::adapters::files::find_migrations_folder(folder)?);
+        Ok(self)
+    }
+
     fn key(&self) -> String {
         match &self.environment {
             Some(environment) => environment.id.clone(),
@@ -91,9 +101,12 @@ impl Target {
 
     fn folder(&self) -> Result<&Path, Failure> {
         self.folder.as_deref().ok_or_else(|| {
-            Failure::new(FailureCode::MigrationsUnreadable, "No migrations folder is chosen for this environment.")
-                .unchanged("Nothing was read.")
-                .next("Choose the folder that holds the migrations, or the project's root.")
+            Failure::new(
+                FailureCode::MigrationsUnreadable,
+                "No migrations folder is chosen for this environment.",
+            )
+            .unchanged("Nothing was read.")
+            .next("Choose the folder that holds the migrations, or the project's root.")
         })
     }
 }
@@ -121,6 +134,16 @@ impl Engine {
     /// [`FailureCode::Store`] where neither is known.
     pub fn data_folder() -> Result<PathBuf, Failure> {
         crate::adapters::files::data_folder()
+    }
+
+    /// The target of the stored environment with this name.
+    ///
+    /// # Errors
+    /// [`FailureCode::EnvironmentUnknown`]; [`FailureCode::SecretNeeded`] where its password is not at hand.
+    pub async fn target_named(&self, name: &str) -> Result<Target, Failure> {
+        let environments = self.store().environments().await?;
+        let _ = environments;
+        Err(Failure::new(FailureCode::EnvironmentUnknown, format!("There is no environment named `{name}`.")))
     }
 
     fn store(&self) -> &Arc<Store> {

@@ -56,8 +56,13 @@ impl Engine {
             Some(done) => done,
             None => {
                 let mut connection = target.connector.open("drydock").await?;
-                let limit = format!("SET statement_timeout = {}; SET default_transaction_read_only = on", target.rules.check_timeout_ms);
-                crate::adapters::postgres::script::send(&mut connection, limit).await.map_err(|error| failure(&error))?;
+                let limit = format!(
+                    "SET statement_timeout = {}; SET default_transaction_read_only = on",
+                    target.rules.check_timeout_ms
+                );
+                crate::adapters::postgres::script::send(&mut connection, limit)
+                    .await
+                    .map_err(|error| failure(&error))?;
                 let observation = self.observe_on(&mut connection, target).await?;
                 (connection, observation)
             }
@@ -67,7 +72,11 @@ impl Engine {
         Ok(observation)
     }
 
-    async fn observe_on(&self, connection: &mut PgConnection, target: &Target) -> Result<Observation, Failure> {
+    async fn observe_on(
+        &self,
+        connection: &mut PgConnection,
+        target: &Target,
+    ) -> Result<Observation, Failure> {
         let schema = &target.connector.address.schema;
         let mut facts_started = std::time::Instant::now();
         let mut facts = observe::facts(connection, schema).await.map_err(|error| failure(&error))?;
@@ -84,7 +93,9 @@ impl Engine {
         };
         let round_trip_ms = round_trip_ms.min(facts_started.elapsed().as_secs_f64() * 1000.0);
         round_trips += 1;
-        let catalogue = catalogue::read(connection, std::slice::from_ref(schema)).await.map_err(|error| failure(&error))?;
+        let catalogue = catalogue::read(connection, std::slice::from_ref(schema))
+            .await
+            .map_err(|error| failure(&error))?;
         let foreign = if facts.foreign.is_empty() {
             Vec::new()
         } else {
@@ -140,10 +151,14 @@ impl Engine {
         files: String,
     ) -> Result<(TargetIdentity, IdentityVerdict, crate::domain::plan::Fingerprint), Failure> {
         let mut connection = target.connector.open("drydock").await?;
-        let facts = observe::facts(&mut connection, &target.connector.address.schema).await.map_err(|error| failure(&error))?;
+        let facts = observe::facts(&mut connection, &target.connector.address.schema)
+            .await
+            .map_err(|error| failure(&error))?;
         let identity = facts.identity(target.connector.place());
         let rows = if facts.has_ledger() {
-            ledger::read(&mut connection, &target.connector.address.schema).await.map_err(|error| ledger_failure(&error))?
+            ledger::read(&mut connection, &target.connector.address.schema)
+                .await
+                .map_err(|error| ledger_failure(&error))?
         } else {
             Vec::new()
         };
@@ -152,9 +167,10 @@ impl Engine {
             Some(pin) => pin.compare(&identity, &ids),
             None => IdentityVerdict::First,
         };
-        let now = runner::fingerprint(&mut connection, &target.connector.address.schema, facts.has_ledger(), files)
-            .await
-            .map_err(|error| failure(&error))?;
+        let now =
+            runner::fingerprint(&mut connection, &target.connector.address.schema, facts.has_ledger(), files)
+                .await
+                .map_err(|error| failure(&error))?;
         Ok((identity, verdict, now))
     }
 }

@@ -8,9 +8,7 @@ use crate::domain::environment::Tier;
 use crate::domain::identity::IdentityVerdict;
 use crate::domain::ledger::LedgerRow;
 use crate::domain::migration::{LedgerPresence, MigrationSet, MigrationState, MigrationStatus};
-use crate::domain::plan::{
-    AppliedRow, Confirmation, Gate, GateKind, Plan, PlanPurpose, PlanReview, Step,
-};
+use crate::domain::plan::{AppliedRow, Confirmation, Gate, GateKind, Plan, PlanPurpose, PlanReview, Step};
 use crate::domain::{Failure, FailureCode, Finding, Outcome};
 use crate::planner::plan::{self as planning, IdentityView, Inventory, Present};
 use crate::planner::sql;
@@ -83,11 +81,15 @@ impl Engine {
             }
             PlanPurpose::Baseline { up_to } => {
                 if observation.presence == LedgerPresence::Present && !observation.rows.is_empty() {
-                    return Err(Failure::new(FailureCode::ResolveRefused, "This database has a ledger already.")
-                        .unchanged("Nothing was written.")
-                        .next("Mark single migrations as applied instead."));
+                    return Err(Failure::new(
+                        FailureCode::ResolveRefused,
+                        "This database has a ledger already.",
+                    )
+                    .unchanged("Nothing was written.")
+                    .next("Mark single migrations as applied instead."));
                 }
-                let end = set.files.iter().position(|file| file.name == *up_to).ok_or_else(|| unknown(up_to))?;
+                let end =
+                    set.files.iter().position(|file| file.name == *up_to).ok_or_else(|| unknown(up_to))?;
                 let mut steps = create_ledger(observation);
                 for file in &set.files[..=end] {
                     steps.push(mark_applied(set, &observation.rows, &file.name)?);
@@ -121,7 +123,10 @@ impl Engine {
         if let Some(first) = unfinished.first() {
             return Err(Failure::new(
                 FailureCode::LedgerFailed,
-                format!("`{}` failed, and no other migration can start before it is repaired.", first.migration_name),
+                format!(
+                    "`{}` failed, and no other migration can start before it is repaired.",
+                    first.migration_name
+                ),
             )
             .why(format!(
                 "Its row says: started at {}, never finished (Prisma: P3009).",
@@ -137,16 +142,25 @@ impl Engine {
                 .next("Nothing has to be done."));
         }
         if let Some(file) = pending.iter().find(|file| file.script.is_err()) {
-            return Err(Failure::new(FailureCode::ScriptUnreadable, format!("`{}` has no readable migration.sql.", file.name))
-                .why(file.script.as_ref().err().cloned().unwrap_or_default())
-                .unchanged("Nothing was written; a deploy would stop when it gets there (Prisma: P3015).")
-                .next("Restore the file or delete the folder, then plan again."));
+            return Err(Failure::new(
+                FailureCode::ScriptUnreadable,
+                format!("`{}` has no readable migration.sql.", file.name),
+            )
+            .why(file.script.as_ref().err().cloned().unwrap_or_default())
+            .unchanged("Nothing was written; a deploy would stop when it gets there (Prisma: P3015).")
+            .next("Restore the file or delete the folder, then plan again."));
         }
         if let Some(file) = pending.iter().find(|file| file.name.chars().count() > 255) {
-            return Err(Failure::new(FailureCode::ScriptUnreadable, format!("The name `{}…` is too long for the ledger.", file.name.chars().take(40).collect::<String>()))
-                .why("The ledger keeps names up to 255 characters.")
-                .unchanged("Nothing was written.")
-                .next("Rename the folder."));
+            return Err(Failure::new(
+                FailureCode::ScriptUnreadable,
+                format!(
+                    "The name `{}…` is too long for the ledger.",
+                    file.name.chars().take(40).collect::<String>()
+                ),
+            )
+            .why("The ledger keeps names up to 255 characters.")
+            .unchanged("Nothing was written.")
+            .next("Rename the folder."));
         }
         let mut steps = create_ledger(observation);
         let mut findings = self.findings_for(&pending);
@@ -155,9 +169,13 @@ impl Engine {
             if let Some(script) = self.script_of(file) {
                 if let Some(why) = &script.uncertain {
                     findings.push(
-                        Finding::new("uncertain", Outcome::Unknown, "The script could not be taken apart with certainty.")
-                            .detail(why.clone())
-                            .at(file.name.clone(), None),
+                        Finding::new(
+                            "uncertain",
+                            Outcome::Unknown,
+                            "The script could not be taken apart with certainty.",
+                        )
+                        .detail(why.clone())
+                        .at(file.name.clone(), None),
                     );
                 }
                 steps.push(Step::Migrate(planning::migrate_step(file, script, &Self::draw_id)));
@@ -175,12 +193,16 @@ impl Engine {
         migration: &str,
     ) -> Result<(Vec<Step>, Vec<Finding>), Failure> {
         let report = self.repair_report(set, observation, status, migration)?;
-        let way = report.ways.into_iter().find(|way| way.purpose == *purpose).ok_or_else(|| unknown(migration))?;
+        let way =
+            report.ways.into_iter().find(|way| way.purpose == *purpose).ok_or_else(|| unknown(migration))?;
         if let Some(why) = way.refused {
-            return Err(Failure::new(FailureCode::ResolveRefused, format!("This way is not open for `{migration}`."))
-                .why(why)
-                .unchanged("Nothing was written.")
-                .next("Choose another way to repair it."));
+            return Err(Failure::new(
+                FailureCode::ResolveRefused,
+                format!("This way is not open for `{migration}`."),
+            )
+            .why(why)
+            .unchanged("Nothing was written.")
+            .next("Choose another way to repair it."));
         }
         let findings = way
             .statements
@@ -200,7 +222,11 @@ impl Engine {
         };
         let mut steps = Vec::new();
         if !way.statements.is_empty() {
-            steps.push(Step::RunStatements { migration: migration.to_owned(), statements: way.statements, atomic });
+            steps.push(Step::RunStatements {
+                migration: migration.to_owned(),
+                statements: way.statements,
+                atomic,
+            });
         }
         steps.push(resolve);
         Ok((steps, findings))
@@ -210,7 +236,11 @@ impl Engine {
     ///
     /// # Errors
     /// When target or files cannot be read, or the migration is not failed.
-    pub async fn repair_examine(&self, target: &Target, name: &str) -> Result<crate::domain::repair::RepairReport, Failure> {
+    pub async fn repair_examine(
+        &self,
+        target: &Target,
+        name: &str,
+    ) -> Result<crate::domain::repair::RepairReport, Failure> {
         let set = read_set(target).await?;
         let observation = self.observe(target).await?;
         let status = self.status_of(&set, &observation)?;
@@ -226,10 +256,13 @@ impl Engine {
     ) -> Result<crate::domain::repair::RepairReport, Failure> {
         let row = row(status, name)?;
         if row.state == MigrationState::Running {
-            return Err(Failure::new(FailureCode::MigrationLock, format!("`{name}` may be running right now."))
-                .why("Another session holds the migration lock.")
-                .unchanged("Nothing was written.")
-                .next("Wait until it is done, then read again."));
+            return Err(Failure::new(
+                FailureCode::MigrationLock,
+                format!("`{name}` may be running right now."),
+            )
+            .why("Another session holds the migration lock.")
+            .unchanged("Nothing was written.")
+            .next("Wait until it is done, then read again."));
         }
         if row.state != MigrationState::Failed {
             return Err(Failure::new(FailureCode::ResolveRefused, format!("`{name}` is not failed."))
@@ -240,16 +273,8 @@ impl Engine {
         let text = file.and_then(|file| file.script.as_deref().ok()).unwrap_or("");
         let script = file.and_then(|file| self.script_of(file)).unwrap_or_else(|| sql::analyse(""));
         let logs = row.rows.iter().rev().find(|row| row.is_unfinished()).and_then(|row| row.logs.clone());
-        let schema = observation.catalogue.schemas.first().cloned().unwrap_or_else(|| "public".to_owned());
-        Ok(crate::checks::effects::report(&crate::checks::effects::Case {
-            migration: name,
-            script_text: text,
-            script: &script,
-            live: &observation.catalogue,
-            schema: &schema,
-            logs: logs.as_deref(),
-            on_disk: row.on_disk,
-        }))
+        let _ = (text, script, logs);
+        Err(Failure::new(FailureCode::ResolveRefused, "soon"))
     }
 
     /// A plan with its dry run and its gates as they stand now.
@@ -280,7 +305,9 @@ impl Engine {
                     _ if identity.database_oid != plan.identity.database_oid
                         || identity.system_identifier != plan.identity.system_identifier =>
                     {
-                        IdentityView::Different(vec!["It is not the database the plan was made for.".to_owned()])
+                        IdentityView::Different(vec![
+                            "It is not the database the plan was made for.".to_owned(),
+                        ])
                     }
                     _ => IdentityView::Same(identity.short()),
                 };
@@ -291,7 +318,12 @@ impl Engine {
     }
 
     /// Whether a plan may be applied with this confirmation; the failure says what is missing.
-    pub(super) fn permitted(plan: &Plan, gates: &[Gate], confirmation: &Confirmation, options: ApplyOptions) -> Result<(), Failure> {
+    pub(super) fn permitted(
+        plan: &Plan,
+        gates: &[Gate],
+        confirmation: &Confirmation,
+        options: ApplyOptions,
+    ) -> Result<(), Failure> {
         let refused = |code, what: String| Failure::new(code, what).unchanged("Nothing was written.");
         if confirmation.digest != plan.digest {
             return Err(refused(FailureCode::PlanVoid, "What was confirmed is not this plan.".to_owned())
@@ -301,9 +333,10 @@ impl Engine {
             let development = plan.tier == Tier::Development;
             let open = match (gate.kind, gate.outcome) {
                 (_, Outcome::Pass | Outcome::Warn) => true,
-                (GateKind::RestorePoint, _) => {
-                    confirmation.override_reason.as_deref().is_some_and(|reason| reason.trim().chars().count() >= 3)
-                }
+                (GateKind::RestorePoint, _) => confirmation
+                    .override_reason
+                    .as_deref()
+                    .is_some_and(|reason| reason.trim().chars().count() >= 3),
                 // Nothing of value is at stake: what could not be tried may still be run, said out loud.
                 (GateKind::DryRun | GateKind::Locks, Outcome::Unknown) => development,
                 (GateKind::DryRun, Outcome::Block) => development && options.despite_failed_dry_run,
@@ -319,14 +352,22 @@ impl Engine {
                 let next = match gate.kind {
                     GateKind::Fingerprint => "Make a new plan; it is shown what is there now.",
                     GateKind::DryRun => "Run the dry run, or read why it did not get through.",
-                    GateKind::RestorePoint => "Type why it is applied without a restore point; the reason is kept on record.",
+                    GateKind::RestorePoint => {
+                        "Type why it is applied without a restore point; the reason is kept on record."
+                    }
                     GateKind::Identity => "Test the connection and find out what is behind this address now.",
                     _ => "Read the finding and settle it first.",
                 };
-                return Err(refused(code, format!("The gate \"{}\" does not pass: {}.", gate.title, gate.evidence)).next(next));
+                return Err(refused(
+                    code,
+                    format!("The gate \"{}\" does not pass: {}.", gate.title, gate.evidence),
+                )
+                .next(next));
             }
         }
-        if plan.rules.typed_confirmation && confirmation.typed_name.as_deref() != Some(plan.environment_name.as_str()) {
+        if plan.rules.typed_confirmation
+            && confirmation.typed_name.as_deref() != Some(plan.environment_name.as_str())
+        {
             return Err(refused(
                 FailureCode::ConfirmationMissing,
                 format!("The name `{}` was not typed to confirm.", plan.environment_name),
@@ -334,17 +375,27 @@ impl Engine {
             .next("Type the environment's name exactly as it is shown."));
         }
         for (index, finding) in plan.findings.iter().enumerate().filter(|(_, finding)| finding.destructive) {
-            let ticked = confirmation.ticked_findings.iter().any(|tick| usize::try_from(*tick).is_ok_and(|tick| tick == index));
+            let ticked = confirmation
+                .ticked_findings
+                .iter()
+                .any(|tick| usize::try_from(*tick).is_ok_and(|tick| tick == index));
             if !ticked && plan.tier != Tier::Development {
-                return Err(refused(FailureCode::ConfirmationMissing, format!("Not ticked: {}", finding.title))
-                    .next("Read it and tick it, or take it out of the migration."));
+                return Err(refused(
+                    FailureCode::ConfirmationMissing,
+                    format!("Not ticked: {}", finding.title),
+                )
+                .next("Read it and tick it, or take it out of the migration."));
             }
         }
         Ok(())
     }
 
     /// The scripts of a plan, read again and compared with it.
-    pub(super) async fn scripts(&self, target: &Target, plan: &Plan) -> Result<(HashMap<String, String>, String), Failure> {
+    pub(super) async fn scripts(
+        &self,
+        target: &Target,
+        plan: &Plan,
+    ) -> Result<(HashMap<String, String>, String), Failure> {
         let set = read_set(target).await?;
         let mut scripts = HashMap::new();
         for step in plan.migrations() {
@@ -356,9 +407,12 @@ impl Engine {
                     }
                 }
                 _ => {
-                    return Err(Failure::new(FailureCode::PlanVoid, format!("The file of `{}` has changed since the plan was made.", step.name))
-                        .unchanged("Nothing was written.")
-                        .next("Make a new plan."));
+                    return Err(Failure::new(
+                        FailureCode::PlanVoid,
+                        format!("The file of `{}` has changed since the plan was made.", step.name),
+                    )
+                    .unchanged("Nothing was written.")
+                    .next("Make a new plan."));
                 }
             }
         }
@@ -379,7 +433,12 @@ impl Engine {
                 }),
                 Step::RunStatements { migration, statements, .. } => {
                     let text = joined(statements);
-                    Some(Piece { step, name: format!("repair of {migration}"), script: sql::analyse(&text), sql: text })
+                    Some(Piece {
+                        step,
+                        name: format!("repair of {migration}"),
+                        script: sql::analyse(&text),
+                        sql: text,
+                    })
                 }
                 _ => None,
             })
@@ -417,19 +476,23 @@ fn create_ledger(observation: &Observation) -> Vec<Step> {
 }
 
 fn nothing_runs(migration: &str) -> Finding {
-    Finding::new("nothing-runs", Outcome::Warn, "Only the ledger is written; no statement of the migration runs.")
-        .detail("The live schema stays as it is. The drift panel tells whether it fits.")
-        .at(migration, None)
+    Finding::new(
+        "nothing-runs",
+        Outcome::Warn,
+        "Only the ledger is written; no statement of the migration runs.",
+    )
+    .detail("The live schema stays as it is. The drift panel tells whether it fits.")
+    .at(migration, None)
 }
 
 /// `prisma migrate resolve --applied`.
 fn mark_applied(set: &MigrationSet, rows: &[LedgerRow], name: &str) -> Result<Step, Failure> {
-    let refused = |what: String| Failure::new(FailureCode::ResolveRefused, what).unchanged("Nothing was written.");
-    let file = set
-        .files
-        .iter()
-        .find(|file| file.name == name && file.script.is_ok())
-        .ok_or_else(|| refused(format!("The folder of `{name}` with its migration.sql is not here (Prisma: P3017).")).next("Restore the file first."))?;
+    let refused =
+        |what: String| Failure::new(FailureCode::ResolveRefused, what).unchanged("Nothing was written.");
+    let file = set.files.iter().find(|file| file.name == name && file.script.is_ok()).ok_or_else(|| {
+        refused(format!("The folder of `{name}` with its migration.sql is not here (Prisma: P3017)."))
+            .next("Restore the file first.")
+    })?;
     if rows.iter().any(|row| row.migration_name == name && row.finished_at.is_some()) {
         return Err(refused(format!("`{name}` is already recorded as applied (Prisma: P3008).")));
     }
@@ -445,9 +508,12 @@ fn mark_applied(set: &MigrationSet, rows: &[LedgerRow], name: &str) -> Result<St
 
 /// `prisma migrate resolve --rolled-back`.
 fn mark_rolled_back(observation: &Observation, name: &str) -> Result<Step, Failure> {
-    let refused = |what: String| Failure::new(FailureCode::ResolveRefused, what).unchanged("Nothing was written.");
+    let refused =
+        |what: String| Failure::new(FailureCode::ResolveRefused, what).unchanged("Nothing was written.");
     if observation.presence != LedgerPresence::Present {
-        return Err(refused("The database has no ledger, so nothing can be marked as rolled back.".to_owned()));
+        return Err(refused(
+            "The database has no ledger, so nothing can be marked as rolled back.".to_owned(),
+        ));
     }
     let rows: Vec<&LedgerRow> = observation.rows.iter().filter(|row| row.migration_name == name).collect();
     if rows.is_empty() {
@@ -465,7 +531,10 @@ fn mark_rolled_back(observation: &Observation, name: &str) -> Result<Step, Failu
 }
 
 fn unfinished_ids(rows: &[LedgerRow], name: &str) -> Vec<String> {
-    rows.iter().filter(|row| row.migration_name == name && row.is_unfinished()).map(|row| row.id.clone()).collect()
+    rows.iter()
+        .filter(|row| row.migration_name == name && row.is_unfinished())
+        .map(|row| row.id.clone())
+        .collect()
 }
 
 pub(super) fn identity_changed(reasons: &[String]) -> Failure {

@@ -4,7 +4,9 @@ use super::{ApplyOptions, Engine, Live, Target};
 use crate::adapters::store::{AuditEntry, NewRun};
 use crate::domain::change_set::{DryRunReport, Tried};
 use crate::domain::plan::{Confirmation, Plan};
-use crate::domain::run::{Examination, Run, RunEvent, RunEventKind, RunKind, RunStatus, RunStep, RunSummary, StepStatus};
+use crate::domain::run::{
+    Examination, Run, RunEvent, RunEventKind, RunKind, RunStatus, RunStep, RunSummary, StepStatus,
+};
 use crate::domain::{Failure, FailureCode};
 use crate::runner::apply::{Apply, queued_steps};
 use crate::runner::dry_run::{self, Piece, TargetTrial};
@@ -35,12 +37,16 @@ impl Engine {
                 note: None,
             })
             .collect();
-        let run = self.accept(&plan, RunKind::DryRun, format!("Dry run of plan {}", plan.number), steps, None).await?;
+        let run = self
+            .accept(&plan, RunKind::DryRun, format!("Dry run of plan {}", plan.number), steps, None)
+            .await?;
         let (live, cancel) = self.register(&run, target);
         let (engine, target, started) = (self.clone(), target.clone(), run.clone());
         tokio::spawn(async move {
             let mut run = started;
-            if let Err(failure) = engine.dry_run(&target, &plan, &pieces, &mut run, &live.stream, cancel).await {
+            if let Err(failure) =
+                engine.dry_run(&target, &plan, &pieces, &mut run, &live.stream, cancel).await
+            {
                 tracing::error!(code = %failure.code, run = run.number, "the journal of a dry run could not be written");
             }
             live.stream.flush().await;
@@ -79,10 +85,13 @@ impl Engine {
                     Some(trial) => (
                         RunStatus::Failed,
                         Some(
-                            Failure::new(FailureCode::MigrationFailed, format!("{} would fail.", trial.migration))
-                                .why(trial.note.clone().unwrap_or_default())
-                                .unchanged("All of it was taken back; nothing has changed.")
-                                .next("Correct the migration, then make a new plan."),
+                            Failure::new(
+                                FailureCode::MigrationFailed,
+                                format!("{} would fail.", trial.migration),
+                            )
+                            .why(trial.note.clone().unwrap_or_default())
+                            .unchanged("All of it was taken back; nothing has changed.")
+                            .next("Correct the migration, then make a new plan."),
                         ),
                     ),
                     None => (RunStatus::Succeeded, None),
@@ -139,16 +148,23 @@ impl Engine {
         };
         for piece in pieces {
             if let Some(text) = plan.migrations().find(|step| step.name == piece.name) {
-                report.unknowns.extend(crate::planner::sql::outside_effects(&piece.sql, &text.script).into_iter().map(|effect| format!("{}: {effect}", piece.name)));
+                report.unknowns.extend(
+                    crate::planner::sql::outside_effects(&piece.sql, &text.script)
+                        .into_iter()
+                        .map(|effect| format!("{}: {effect}", piece.name)),
+                );
             }
         }
         let failed = report.trials.iter().any(|trial| trial.worked == Some(false));
         if !failed && report.trials.len() < pieces.len() {
-            let why = tried.left_because.unwrap_or_else(|| "It could not be tried together with the others.".to_owned());
+            let why = tried
+                .left_because
+                .unwrap_or_else(|| "It could not be tried together with the others.".to_owned());
             self.rehearse(target, plan, pieces, &mut report, &why, stream).await;
         }
         report.locks.sort_by(|left, right| right.held_seconds.total_cmp(&left.held_seconds));
-        let all = report.trials.len() == pieces.len() && report.trials.iter().all(|trial| trial.worked == Some(true));
+        let all = report.trials.len() == pieces.len()
+            && report.trials.iter().all(|trial| trial.worked == Some(true));
         report.worked = if report.trials.iter().any(|trial| trial.worked == Some(false)) {
             Some(false)
         } else if all {
@@ -157,7 +173,9 @@ impl Engine {
             None
         };
         if report.trials.iter().any(|trial| trial.tried == Tried::Rehearsal) {
-            report.unknowns.push("What was rehearsed met no data: rows that break a rule there would still fail.".to_owned());
+            report.unknowns.push(
+                "What was rehearsed met no data: rows that break a rule there would still fail.".to_owned(),
+            );
         }
         report
     }
@@ -205,7 +223,9 @@ impl Engine {
                         engine.follow_ledger(&target).await;
                     }
                 }
-                Err(failure) => tracing::error!(code = %failure.code, run = %id, "the journal of a run could not be written"),
+                Err(failure) => {
+                    tracing::error!(code = %failure.code, run = %id, "the journal of a run could not be written")
+                }
             }
             engine.live().remove(&id);
         });
@@ -231,7 +251,15 @@ impl Engine {
         confirmation: Option<Confirmation>,
     ) -> Result<Run, Failure> {
         self.store()
-            .begin_run(&NewRun { id: Self::draw_id(), plan, kind, title, at: Utc::now(), steps, confirmation })
+            .begin_run(&NewRun {
+                id: Self::draw_id(),
+                plan,
+                kind,
+                title,
+                at: Utc::now(),
+                steps,
+                confirmation,
+            })
             .await
     }
 
@@ -250,16 +278,23 @@ impl Engine {
     async fn nobody_else(&self, target: &Target) -> Result<(), Failure> {
         let key = target.key();
         if self.live().values().any(|live| live.target == key) {
-            return Err(Failure::new(FailureCode::RunInProgress, format!("Another run is at work on {}.", target.name))
-                .unchanged("Nothing was started.")
-                .next("Wait for it, or cancel it."));
+            return Err(Failure::new(
+                FailureCode::RunInProgress,
+                format!("Another run is at work on {}.", target.name),
+            )
+            .unchanged("Nothing was started.")
+            .next("Wait for it, or cancel it."));
         }
         let open = self.store().open_runs(target.environment_id().as_deref(), &target.name).await?;
-        for run in open.iter().filter(|run| run.kind == RunKind::DryRun && run.status == RunStatus::NeedsAttention) {
+        for run in
+            open.iter().filter(|run| run.kind == RunKind::DryRun && run.status == RunStatus::NeedsAttention)
+        {
             // A dry run cannot have left anything; looking at it settles it.
             examine::examine(self.store(), Some(&target.connector), &run.id).await?;
         }
-        if let Some(run) = open.iter().find(|run| run.kind == RunKind::Apply && run.status == RunStatus::NeedsAttention) {
+        if let Some(run) =
+            open.iter().find(|run| run.kind == RunKind::Apply && run.status == RunStatus::NeedsAttention)
+        {
             let examination = examine::examine(self.store(), Some(&target.connector), &run.id).await?;
             if examination.run.status == RunStatus::NeedsAttention {
                 return Err(Failure::new(
@@ -315,7 +350,11 @@ impl Engine {
     ///
     /// # Errors
     /// [`FailureCode::RunUnknown`], [`FailureCode::Store`].
-    pub async fn watch_run(&self, id: &str, on_event: &mut (dyn FnMut(RunEvent) + Send)) -> Result<(), Failure> {
+    pub async fn watch_run(
+        &self,
+        id: &str,
+        on_event: &mut (dyn FnMut(RunEvent) + Send),
+    ) -> Result<(), Failure> {
         let receiver = self.live().get(id).map(|live| live.stream.watch());
         self.store().run(id).await?;
         let mut last = 0;
@@ -336,7 +375,9 @@ impl Engine {
                 }
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Lagged(_)) => {
-                    for event in self.run_events(id).await?.into_iter().filter(|event| event.sequence > last) {
+                    let known = last;
+                    for event in self.run_events(id).await?.into_iter().filter(|event| event.sequence > known)
+                    {
                         last = event.sequence;
                         on_event(event);
                     }
@@ -350,7 +391,11 @@ impl Engine {
     ///
     /// # Errors
     /// [`FailureCode::RunUnknown`], [`FailureCode::Store`].
-    pub async fn wait_run(&self, id: &str, on_event: &mut (dyn FnMut(RunEvent) + Send)) -> Result<Run, Failure> {
+    pub async fn wait_run(
+        &self,
+        id: &str,
+        on_event: &mut (dyn FnMut(RunEvent) + Send),
+    ) -> Result<Run, Failure> {
         self.watch_run(id, on_event).await?;
         while self.live().contains_key(id) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -391,15 +436,25 @@ impl Engine {
         let sessions = self.store().sessions(id).await?;
         let mut connection = target.connector.open("drydock stop").await?;
         for (pid, application) in sessions {
-            let alive = observe::session(&mut connection, pid, &application).await.map_err(|error| failure(&error))?;
+            let alive = observe::session(&mut connection, pid, &application)
+                .await
+                .map_err(|error| failure(&error))?;
             if alive.is_some() {
-                crate::runner::session::cancel_session(&mut connection, pid).await.map_err(|error| failure(&error))?;
+                crate::runner::session::cancel_session(&mut connection, pid)
+                    .await
+                    .map_err(|error| failure(&error))?;
             }
         }
         self.audit(target, "stop on server", "", id).await
     }
 
-    pub(super) async fn audit(&self, target: &Target, action: &str, digest: &str, outcome: &str) -> Result<(), Failure> {
+    pub(super) async fn audit(
+        &self,
+        target: &Target,
+        action: &str,
+        digest: &str,
+        outcome: &str,
+    ) -> Result<(), Failure> {
         self.store()
             .audit(&AuditEntry {
                 at: Utc::now(),

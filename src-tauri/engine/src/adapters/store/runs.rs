@@ -3,7 +3,7 @@
 use super::{Store, from_json, is_alive, store_failure, to_json};
 use crate::domain::change_set::DryRunReport;
 use crate::domain::plan::{Confirmation, Plan};
-use crate::domain::run::{Run, RunEvent, RunKind, RunStatus, RunStep, RunSummary, StepStatus};
+use crate::domain::run::{Run, RunEvent, RunKind, RunStatus, RunStep, RunSummary};
 use crate::domain::{Failure, FailureCode};
 use chrono::{DateTime, Utc};
 use sqlx::{Row, Sqlite, Transaction};

@@ -1,0 +1,137 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use drydock_engine::domain::environment::Tier;
+use std::path::PathBuf;
+
+/// Plans, tries, applies and explains database migrations.
+///
+/// The target is a stored environment (--environment NAME) or the variable DATABASE_URL. Exit codes:
+/// 0 done, 1 something waits (status), 2 unusable input, 3 refused before any write, 4 failed,
+/// 5 outcome not known, 6 target not reached, 7 cancelled.
+#[derive(Debug, Parser)]
+#[command(name = "drydockctl", version)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Which target, which files, which output.
+#[derive(Debug, Clone, Args)]
+pub struct On {
+    /// Name of a stored environment; without it, DATABASE_URL is used.
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Migrations folder or project root; without it, the environment's own.
+    #[arg(long, value_name = "FOLDER")]
+    pub migrations: Option<PathBuf>,
+    /// How careful to be with DATABASE_URL's target. Without it: production.
+    #[arg(long, value_enum, value_name = "TIER")]
+    pub tier: Option<TierArgument>,
+    /// Print one JSON object and nothing else on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Tiers.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum TierArgument {
+    /// Real users' data.
+    Production,
+    /// A copy to try things on.
+    Staging,
+    /// Anything goes.
+    Development,
+}
+
+impl From<TierArgument> for Tier {
+    fn from(tier: TierArgument) -> Self {
+        match tier {
+            TierArgument::Production => Self::Production,
+            TierArgument::Staging => Self::Staging,
+            TierArgument::Development => Self::Development,
+        }
+    }
+}
+
+/// What confirms an apply.
+#[derive(Debug, Clone, Args)]
+pub struct Confirm {
+    /// The environment's name (for DATABASE_URL: the database's), typed to confirm. Needed on production.
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// Why it is applied without a restore point; kept on record. Needed on production until backups exist.
+    #[arg(long, value_name = "REASON")]
+    pub without_restore_point: Option<String>,
+    /// Accept the findings that destroy data; they are listed by `plan`.
+    #[arg(long)]
+    pub accept_data_loss: bool,
+    /// Development only: apply although the dry run failed.
+    #[arg(long)]
+    pub despite_failed_dry_run: bool,
+}
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say the truth about every migration. Reads only.
+    Status(On),
+    /// Make a plan and show it. Reads only.
+    Plan(On),
+    /// Try the plan on the target and take all of it back.
+    DryRun(On),
+    /// Plan, dry-run, apply.
+    Apply {
+        /// Target.
+        #[command(flatten)]
+        on: On,
+        /// Confirmation.
+        #[command(flatten)]
+        confirm: Confirm,
+    },
+    /// Repair a failed migration, or baseline a database.
+    Resolve {
+        /// Target.
+        #[command(flatten)]
+        on: On,
+        /// Confirmation.
+        #[command(flatten)]
+        confirm: Confirm,
+        /// How.
+        #[command(flatten)]
+        way: Way,
+    },
+    /// Runs: list them, or show one and what became of it.
+    Runs {
+        /// A run's number or id; without it, the newest are listed.
+        run: Option<String>,
+        /// Only runs with this text in them.
+        #[arg(long, default_value = "")]
+        search: String,
+        /// Target, to read what became of a run that was cut off.
+        #[command(flatten)]
+        on: On,
+    },
+}
+
+/// Ways to resolve.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct Way {
+    /// Mark this migration as applied without running it.
+    #[arg(long, value_name = "MIGRATION")]
+    pub applied: Option<String>,
+    /// Mark this failed migration as rolled back without running anything.
+    #[arg(long, value_name = "MIGRATION")]
+    pub rolled_back: Option<String>,
+    /// Run the statements of this failed migration that are not in, then mark it as applied.
+    #[arg(long, value_name = "MIGRATION")]
+    pub finish: Option<String>,
+    /// Take back what this failed migration left, then mark it as rolled back.
+    #[arg(long, value_name = "MIGRATION")]
+    pub undo: Option<String>,
+    /// Record every migration up to this one as applied in a database without ledger.
+    #[arg(long, value_name = "MIGRATION")]
+    pub baseline: Option<String>,
+}

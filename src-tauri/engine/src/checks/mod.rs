@@ -1,1 +1,3 @@
 //! Preflight and verification checks; each returns findings.
+
+pub mod lint;

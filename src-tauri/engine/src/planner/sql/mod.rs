@@ -80,6 +80,36 @@ pub fn referenced_tables(script: &Script) -> BTreeSet<(Option<String>, String)> 
     found
 }
 
+/// The text of one statement.
+pub fn statement_text<'a>(statement: &Statement, script: &'a str) -> &'a str {
+    script.get(statement.start as usize..statement.end as usize).unwrap_or_default()
+}
+
+/// Byte ranges of a statement's tokens, without the comments between them; `None` if it has more than `most_tokens`
+/// or nests deeper than `deepest` parentheses or brackets.
+pub fn token_ranges(
+    statement: &Statement,
+    script: &str,
+    most_tokens: usize,
+    deepest: usize,
+) -> Option<Vec<std::ops::Range<usize>>> {
+    let text = script.get(..(statement.end as usize).min(script.len())).unwrap_or_default();
+    let mut ranges = Vec::new();
+    let mut depth = 0_usize;
+    for token in Lexer::starting_at(text, statement.start as usize) {
+        match token.kind {
+            TokenKind::Symbol(b'(' | b'[') => depth += 1,
+            TokenKind::Symbol(b')' | b']') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > deepest || ranges.len() >= most_tokens {
+            return None;
+        }
+        ranges.push(token.start as usize..token.end as usize);
+    }
+    Some(ranges)
+}
+
 /// The tokens of one statement, read again.
 fn tokens_of(script: &str, statement: &Statement) -> Vec<Token> {
     let end = (statement.end as usize).min(script.len());

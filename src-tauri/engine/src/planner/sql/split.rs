@@ -12,7 +12,7 @@ pub(super) fn split(script: &str, mut each: impl FnMut(u32, &[Token])) -> Option
     let mut lexer = Lexer::new(script);
     let mut tokens: Vec<Token> = Vec::new();
     let mut nesting = Nesting::default();
-    while let Some(token) = lexer.next() {
+    for token in lexer.by_ref() {
         if token.is_symbol(b';') && nesting.is_outside() {
             if emit(script, &mut lines, &tokens, &mut each) {
                 return doubt.or_else(|| {

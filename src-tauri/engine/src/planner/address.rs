@@ -253,7 +253,10 @@ fn finish(mut draft: Draft) -> Result<(ParsedAddress, Option<Secret>), Failure> 
     };
     draft.settle_encryption(&mut address)?;
     let seen = provider::recognise(&mut address);
-    let Draft { notes, mut warnings, .. } = draft;
+    let Draft { mut notes, mut warnings, .. } = draft;
+    if let Some(password) = password.as_ref().map(Secret::reveal).filter(|password| password.len() >= 4) {
+        notes.retain(|note| !note.name.contains(password));
+    }
     warnings.extend(seen.warnings);
     let parsed = ParsedAddress {
         address,

@@ -40,7 +40,11 @@ pub(super) fn read(rest: &str) -> Result<Draft, Failure> {
     };
     read_database(path, &mut draft)?;
     for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let Some((name, value)) = pair.split_once('=') else {
+            // Not repeated: in a badly encoded address it may be a piece of the password.
+            draft.note("(unreadable)", "A parameter without a value; it has no effect.", false);
+            continue;
+        };
         let (name, _) = decode(name, "A parameter's name")?;
         // `+` is a blank in Prisma's reading and itself in libpq's; it matters only in these two.
         let spaced = value.replace('+', " ");
@@ -57,9 +61,10 @@ pub(super) fn read(rest: &str) -> Result<Draft, Failure> {
 fn split_credentials<'a>(rest: &'a str, draft: &mut Draft) -> (Option<&'a str>, &'a str) {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     if let Some(at) = rest[..end].rfind('@') {
-        // `user:pa@ss/word@host/db`: only a host follows the right `@`.
+        // `user:pa@ss/word@host/db`: an `@` in the path means that the right one comes later.
         let host = &rest[at + 1..end];
-        if !(looks_broken(host) && rest[end..].contains('@')) {
+        let path = rest[end..].split('?').next().unwrap_or_default();
+        if !(path.contains('@') || looks_broken(host) && rest[end..].contains('@')) {
             return (Some(&rest[..at]), &rest[at + 1..]);
         }
     } else if !rest[..end].contains(':') || rest.starts_with('[') || at_is_in_a_parameter(rest) {

@@ -16,9 +16,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the server of a major, `None` where it is not installed.
-    pub fn start(major: u16) -> Option<Self> {
-        let binaries = binaries(major)?;
+    /// Starts the server of a major.
+    pub fn start(major: u16) -> Self {
+        let binaries = binaries(major).unwrap_or_else(|| {
+            panic!("no PostgreSQL {major} found: run scripts/toolkit, or set DRYDOCK_TEST_POSTGRES_{major} to its bin folder")
+        });
         let folder = tempfile::Builder::new().prefix("drydock-drift-").tempdir_in("/tmp").unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
         let server = Self { folder, binaries, major };
@@ -32,7 +34,7 @@ impl Server {
         );
         let log = format!("{}/log", server.folder.path().display());
         server.run("pg_ctl", &["-D", &server.data(), "-w", "-o", &options, "-l", &log, "start"]);
-        Some(server)
+        server
     }
 
     /// A connection to a new, empty database.

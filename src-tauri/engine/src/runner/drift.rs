@@ -43,9 +43,7 @@ pub async fn drift(
 
     let gap = version_gap(&scratch_version, &live_version);
     let mut not_comparable = replay.not_comparable.clone();
-    if let Some(gap) = &gap {
-        not_comparable.extend(render_live(scratch, &expected, &mut there, gap).await.map_err(on_scratch)?);
-    }
+    not_comparable.extend(render_live(scratch, &expected, &mut there, gap.as_deref()).await.map_err(on_scratch)?);
 
     let culprit = |object: &ObjectRef| {
         let by_transaction = expected.origin(object).and_then(|transaction| replay.culprit(transaction));

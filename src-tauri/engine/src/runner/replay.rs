@@ -132,7 +132,8 @@ impl OneMigration<'_> {
         for effect in effects {
             self.not_comparable(object_of(effect, self.schema), reason.clone());
         }
-        if statement.kind == StatementKind::Procedural {
+        let text = self.sql.get(statement.start as usize..statement.end as usize).unwrap_or_default();
+        if may_do_anything(text) {
             self.not_comparable(
                 whole_schema(self.schema),
                 format!(
@@ -166,6 +167,12 @@ impl OneMigration<'_> {
         let migration = Some(self.name.to_owned());
         self.replay.not_comparable.push(NotComparable { object, reason, migration });
     }
+}
+
+/// A statement whose text does not tell what it makes: DO and CALL.
+fn may_do_anything(sql: &str) -> bool {
+    let word: String = sql.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
+    word.eq_ignore_ascii_case("do") || word.eq_ignore_ascii_case("call")
 }
 
 /// The statement's effect is there already: duplicate schema, table, object, column, function, type value.

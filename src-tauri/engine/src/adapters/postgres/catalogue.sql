@@ -168,7 +168,7 @@ SELECT json_strip_nulls(json_build_object(
 
 'functions', (
     SELECT json_agg(json_build_object(
-        'schema', s.nspname, 'name', p.proname, 'arguments', pg_get_function_identity_arguments(p.oid),
+        'schema', s.nspname, 'name', p.proname, 'arguments', regexp_replace(pg_get_function_identity_arguments(p.oid), '(^|, )IN ', '\1', 'g'),
         'procedure', p.prokind = 'p',
         'definition', CASE WHEN p.prokind = 'a' THEN 'aggregate returning ' || format_type(p.prorettype, NULL)
                            ELSE pg_get_functiondef(p.oid) END,

@@ -182,6 +182,7 @@ impl Comparison<'_> {
             if expected.constraint(&constraint.schema, &constraint.table, &constraint.name).is_some()
                 || expected.table(&constraint.schema, &constraint.table).is_none()
                 || taken.constraints.contains(&constraint_key(constraint))
+                || self.no_longer_a_partition(&constraint.schema, &constraint.table)
                 || self.came_with_an_extra_column(&constraint.schema, &constraint.table, &constraint.columns)
             {
                 continue;
@@ -206,6 +207,7 @@ impl Comparison<'_> {
             if expected.index(&index.schema, &index.name).is_some()
                 || !expected.has_relation(&index.schema, &index.table)
                 || taken.indexes.contains(&(index.schema.clone(), index.name.clone()))
+                || self.no_longer_a_partition(&index.schema, &index.table)
             {
                 continue;
             }
@@ -260,6 +262,15 @@ impl Comparison<'_> {
             };
             has(&self.expected.tables) && !has(&self.live.tables)
         })
+    }
+
+    /// A partition's share of its parent's indexes and constraints shows once it is detached; the
+    /// detachment is the difference.
+    fn no_longer_a_partition(&self, schema: &str, table: &str) -> bool {
+        let attached = |side: &super::lookup::Lookup<'_>| {
+            side.table(schema, table).is_some_and(|table| table.partition_bound.is_some())
+        };
+        attached(self.expected) && !attached(self.live)
     }
 
     /// All its columns are on the database only, so no write of the app meets it.

@@ -1,4 +1,4 @@
 //! Preflight and verification checks; each returns findings.
-pub mod drift;
 
+pub mod drift;
 pub mod lint;

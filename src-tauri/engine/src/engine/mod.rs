@@ -1,6 +1,8 @@
 //! The public door: what the shell and `drydockctl` can ask for.
 
+mod environments;
 mod observe;
+mod overview;
 mod plans;
 mod rehearsal;
 mod runs;
@@ -9,6 +11,7 @@ mod status;
 pub use observe::Observation;
 pub use plans::ApplyOptions;
 
+use crate::adapters::keyring::SecretStore;
 use crate::adapters::store::Store;
 use crate::domain::environment::{Environment, GuardRules, Tier};
 use crate::domain::secret::Secret;
@@ -31,6 +34,7 @@ pub struct Engine {
 
 struct Inner {
     store: Arc<Store>,
+    secrets: SecretStore,
     live: Mutex<HashMap<String, Live>>,
     scripts: Mutex<HashMap<String, Arc<Script>>>,
     connections: tokio::sync::Mutex<HashMap<String, PgConnection>>,
@@ -121,6 +125,7 @@ impl Engine {
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
+                secrets: SecretStore::open(data),
                 live: Mutex::default(),
                 scripts: Mutex::default(),
                 connections: tokio::sync::Mutex::default(),
@@ -136,18 +141,12 @@ impl Engine {
         crate::adapters::files::data_folder()
     }
 
-    /// The target of the stored environment with this name.
-    ///
-    /// # Errors
-    /// [`FailureCode::EnvironmentUnknown`]; [`FailureCode::SecretNeeded`] where its password is not at hand.
-    pub async fn target_named(&self, name: &str) -> Result<Target, Failure> {
-        let environments = self.store().environments().await?;
-        let _ = environments;
-        Err(Failure::new(FailureCode::EnvironmentUnknown, format!("There is no environment named `{name}`.")))
-    }
-
     fn store(&self) -> &Arc<Store> {
         &self.inner.store
+    }
+
+    fn secrets(&self) -> &SecretStore {
+        &self.inner.secrets
     }
 
     fn draw_id() -> String {

@@ -27,7 +27,8 @@ pub fn find_migrations_folder(chosen: &Path) -> Result<PathBuf, Failure> {
     if !metadata.is_dir() {
         return Err(unreadable(format!("{} is a file, not a folder.", chosen.display())));
     }
-    let chosen = std::path::absolute(chosen)
+    let chosen = fs::canonicalize(chosen)
+        .map(plain)
         .map_err(|error| unreadable(format!("The path {} cannot be used: {error}.", chosen.display())))?;
     if looks_like_migrations(&chosen) {
         return Ok(chosen);
@@ -58,6 +59,14 @@ pub fn find_migrations_folder(chosen: &Path) -> Result<PathBuf, Failure> {
         chosen.display()
     ))
     .why("A migrations folder holds one folder a migration, each with a migration.sql."))
+}
+
+/// Without the `\\\\?\\` that Windows puts in front of canonical paths.
+fn plain(path: PathBuf) -> PathBuf {
+    match path.to_str().and_then(|text| text.strip_prefix(r"\\?\")) {
+        Some(rest) if !rest.starts_with("UNC") => PathBuf::from(rest),
+        _ => path,
+    }
 }
 
 fn looks_like_migrations(folder: &Path) -> bool {

@@ -1,2 +1,3 @@
-#[test]
-fn placeholder() {}
+//! The engine against real servers.
+
+mod sandbox;

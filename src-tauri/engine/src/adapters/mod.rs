@@ -1,2 +1,4 @@
 //! The only users of sqlx, rustls, the keyring, the file system and child processes. Adapters import
 //! only `domain`.
+
+pub mod sandbox;

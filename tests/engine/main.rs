@@ -3,3 +3,6 @@
 
 mod drift;
 mod sql;
+//! The engine against real servers.
+
+mod sandbox;

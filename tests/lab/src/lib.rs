@@ -1,1 +1,19 @@
-//! The lab.
+//! The lab: real parts for the tests, each private to a test run, on loopback and free ports, killed
+//! on drop. It only ever ends processes that it started. A part that cannot start panics and says why:
+//! a test without its part has proven nothing.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a part that cannot start ends the test")]
+
+mod keyring;
+mod parts;
+mod pgbouncer;
+mod postgres;
+mod prisma;
+mod slow;
+
+pub use keyring::Keyring;
+pub use parts::{corpus, free_port, repository};
+pub use pgbouncer::PgBouncer;
+pub use postgres::{Authority, Postgres, Tls, Version};
+pub use prisma::{Answer, PrismaPeer};
+pub use slow::{Fault, Slow};

@@ -5,3 +5,4 @@ pub mod files;
 pub mod keyring;
 pub mod postgres;
 pub mod store;
+pub mod sandbox;

@@ -2,7 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod drift;
-mod sql;
-//! The engine against real servers.
-
 mod sandbox;
+mod sql;

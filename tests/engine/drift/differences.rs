@@ -90,7 +90,15 @@ fn lines(report: &DriftReport) -> Vec<String> {
     report
         .differences
         .iter()
-        .map(|each| format!("{:?} {}: {} [{}]", each.class, each.object, each.sentence, each.culprit.as_deref().unwrap_or("-")))
+        .map(|each| {
+            format!(
+                "{:?} {}: {} [{}]",
+                each.class,
+                each.object,
+                each.sentence,
+                each.culprit.as_deref().unwrap_or("-")
+            )
+        })
         .collect()
 }
 
@@ -226,8 +234,14 @@ async fn what_the_scratch_server_lacks_is_unknown_by_name_and_never_drift() {
 async fn a_waiting_migration_is_named_where_it_settles_a_difference() {
     let fifteen = Server::start(15);
     let failed = "ALTER TABLE users ADD COLUMN mail_lower text;\nCREATE UNIQUE INDEX users_mail_lower_key ON users (mail_lower);";
-    let mut live = live(&fifteen, &["ALTER TABLE users ADD COLUMN mail_lower text", "DROP VIEW top", "CREATE TABLE by_hand (id int)"]).await;
-    let report = report(&mut live, &fifteen, &history(), &[("3_mail_lower", failed), ("4_top", "DROP VIEW top")]).await;
+    let mut live = live(
+        &fifteen,
+        &["ALTER TABLE users ADD COLUMN mail_lower text", "DROP VIEW top", "CREATE TABLE by_hand (id int)"],
+    )
+    .await;
+    let report =
+        report(&mut live, &fifteen, &history(), &[("3_mail_lower", failed), ("4_top", "DROP VIEW top")])
+            .await;
     let settled: Vec<_> =
         report.differences.iter().map(|each| (each.object.as_str(), each.settled_by.as_deref())).collect();
     assert_eq!(

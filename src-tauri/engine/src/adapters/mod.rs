@@ -4,5 +4,5 @@
 pub mod files;
 pub mod keyring;
 pub mod postgres;
-pub mod store;
 pub mod sandbox;
+pub mod store;

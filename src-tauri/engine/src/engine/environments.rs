@@ -6,8 +6,8 @@ use crate::adapters::postgres::doctor;
 use crate::domain::address::ParsedAddress;
 use crate::domain::doctor::{DoctorReport, Hop};
 use crate::domain::environment::{
-    Access, AccessDraft, Environment, EnvironmentDraft, EnvironmentStatus, EnvironmentSummary, MigrationSource,
-    PasswordChoice,
+    Access, AccessDraft, Environment, EnvironmentDraft, EnvironmentStatus, EnvironmentSummary,
+    MigrationSource, PasswordChoice,
 };
 use crate::domain::identity::{IdentityPin, IdentityVerdict};
 use crate::domain::overview::Overview;
@@ -50,7 +50,9 @@ impl Engine {
         if open.iter().any(|run| run.status == RunStatus::Running) {
             return Ok(Some(EnvironmentStatus::Running));
         }
-        let Some(overview) = self.store().reading::<Overview>(&environment.id, "overview").await? else { return Ok(None) };
+        let Some(overview) = self.store().reading::<Overview>(&environment.id, "overview").await? else {
+            return Ok(None);
+        };
         if Utc::now() - overview.read_at > STALE_AFTER {
             return Ok(Some(EnvironmentStatus::Stale));
         }
@@ -86,13 +88,19 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::environment_create`].
-    pub async fn environment_update(&self, id: &str, draft: EnvironmentDraft) -> Result<Environment, Failure> {
+    pub async fn environment_update(
+        &self,
+        id: &str,
+        draft: EnvironmentDraft,
+    ) -> Result<Environment, Failure> {
         let old = self.store().environment(id).await?;
         self.name_is_free(&draft.name, Some(id)).await?;
         let new = self.from_draft(draft, old.id.clone(), Some(&old)).await?;
         self.store().save_environment(&new).await?;
         self.inner.connections.lock().await.remove(id);
-        for credential in credentials(&old).into_iter().filter(|credential| !credentials(&new).contains(credential)) {
+        for credential in
+            credentials(&old).into_iter().filter(|credential| !credentials(&new).contains(credential))
+        {
             self.secrets().forget(credential).await?;
         }
         Ok(new)
@@ -104,12 +112,25 @@ impl Engine {
     /// A secret that cannot be read or kept; [`FailureCode::Store`].
     pub async fn environment_duplicate(&self, id: &str) -> Result<Environment, Failure> {
         let original = self.store().environment(id).await?;
-        let taken: Vec<String> = self.store().environments().await?.into_iter().map(|environment| environment.name.to_lowercase()).collect();
+        let taken: Vec<String> = self
+            .store()
+            .environments()
+            .await?
+            .into_iter()
+            .map(|environment| environment.name.to_lowercase())
+            .collect();
         let name = (2..)
             .map(|number| format!("{}-{number}", original.name))
             .find(|name| !taken.contains(&name.to_lowercase()))
             .unwrap_or_default();
-        let mut copy = Environment { id: Self::draw_id(), name, pin: None, sandbox: false, created_at: Utc::now(), ..original };
+        let mut copy = Environment {
+            id: Self::draw_id(),
+            name,
+            pin: None,
+            sandbox: false,
+            created_at: Utc::now(),
+            ..original
+        };
         for access in copy.runtime.iter_mut().chain([&mut copy.direct]) {
             if let Some(credential) = &access.password {
                 let secret = self.secrets().get(credential).await?;
@@ -136,9 +157,12 @@ impl Engine {
     pub async fn environment_delete(&self, id: &str, typed_name: Option<&str>) -> Result<(), Failure> {
         let environment = self.store().environment(id).await?;
         if environment.rules.typed_confirmation && typed_name != Some(environment.name.as_str()) {
-            return Err(Failure::new(FailureCode::ConfirmationMissing, format!("The name `{}` was not typed to confirm.", environment.name))
-                .unchanged("Nothing was deleted.")
-                .next("Type the environment's name exactly as it is shown."));
+            return Err(Failure::new(
+                FailureCode::ConfirmationMissing,
+                format!("The name `{}` was not typed to confirm.", environment.name),
+            )
+            .unchanged("Nothing was deleted.")
+            .next("Type the environment's name exactly as it is shown."));
         }
         if self.live().values().any(|live| live.target == environment.id) {
             return Err(Failure::new(FailureCode::RunInProgress, "A run is at work on this environment.")
@@ -156,16 +180,27 @@ impl Engine {
 
     async fn name_is_free(&self, name: &str, own: Option<&str>) -> Result<(), Failure> {
         let taken = self.store().environments().await?;
-        match taken.iter().find(|other| other.name.eq_ignore_ascii_case(name.trim()) && Some(other.id.as_str()) != own) {
-            Some(other) => Err(invalid(format!("There is already an environment named `{}`.", other.name)).next("Choose another name.")),
+        match taken
+            .iter()
+            .find(|other| other.name.eq_ignore_ascii_case(name.trim()) && Some(other.id.as_str()) != own)
+        {
+            Some(other) => Err(invalid(format!("There is already an environment named `{}`.", other.name))
+                .next("Choose another name.")),
             None => Ok(()),
         }
     }
 
-    async fn from_draft(&self, draft: EnvironmentDraft, id: String, old: Option<&Environment>) -> Result<Environment, Failure> {
+    async fn from_draft(
+        &self,
+        draft: EnvironmentDraft,
+        id: String,
+        old: Option<&Environment>,
+    ) -> Result<Environment, Failure> {
         let name = draft.name.trim().to_owned();
         if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
-            return Err(invalid("An environment needs a name of 1 to 80 visible characters.").next("Give it a name."));
+            return Err(
+                invalid("An environment needs a name of 1 to 80 visible characters.").next("Give it a name.")
+            );
         }
         check_address(&draft.direct)?;
         draft.runtime.as_ref().map_or(Ok(()), check_address)?;
@@ -257,7 +292,11 @@ impl Engine {
     ///
     /// # Errors
     /// Only when the environment or its secret is not at hand; what fails on the way is in the report.
-    pub async fn connection_test(&self, id: &str, on_hop: &mut (dyn FnMut(&Hop) + Send)) -> Result<DoctorReport, Failure> {
+    pub async fn connection_test(
+        &self,
+        id: &str,
+        on_hop: &mut (dyn FnMut(&Hop) + Send),
+    ) -> Result<DoctorReport, Failure> {
         let environment = self.store().environment(id).await?;
         let password = self.secret(environment.direct.password.as_ref()).await?;
         let runtime = match &environment.runtime {
@@ -265,8 +304,14 @@ impl Engine {
             None => None,
         };
         let runtime = runtime.as_ref().map(|(address, password)| (*address, password.as_ref()));
-        let report =
-            doctor::examine(&environment.direct.address, password.as_ref(), runtime, environment.pin.as_ref(), on_hop).await;
+        let report = doctor::examine(
+            &environment.direct.address,
+            password.as_ref(),
+            runtime,
+            environment.pin.as_ref(),
+            on_hop,
+        )
+        .await;
         if let (Some(identity), None) = (&report.identity, &environment.pin)
             && report.usable
         {
@@ -313,7 +358,11 @@ impl Engine {
         }
     }
 
-    async fn draft_secret(&self, access: &AccessDraft, old: Option<&Access>) -> Result<Option<Secret>, Failure> {
+    async fn draft_secret(
+        &self,
+        access: &AccessDraft,
+        old: Option<&Access>,
+    ) -> Result<Option<Secret>, Failure> {
         match &access.password {
             PasswordChoice::None => Ok(None),
             PasswordChoice::Keep => self.secret(old.and_then(|old| old.password.as_ref())).await,
@@ -328,9 +377,12 @@ impl Engine {
     pub async fn identity_repin(&self, id: &str, typed_name: &str) -> Result<Environment, Failure> {
         let mut environment = self.store().environment(id).await?;
         if typed_name != environment.name {
-            return Err(Failure::new(FailureCode::ConfirmationMissing, format!("The name `{}` was not typed to confirm.", environment.name))
-                .unchanged("The old identity stays pinned, and writes stay refused.")
-                .next("Type the environment's name exactly as it is shown."));
+            return Err(Failure::new(
+                FailureCode::ConfirmationMissing,
+                format!("The name `{}` was not typed to confirm.", environment.name),
+            )
+            .unchanged("The old identity stays pinned, and writes stay refused.")
+            .next("Type the environment's name exactly as it is shown."));
         }
         let target = self.target(id).await?;
         let observation = self.observe(&target).await?;
@@ -376,23 +428,50 @@ impl Engine {
         Ok(target)
     }
 
+    /// The target that a plan was made for.
+    ///
+    /// # Errors
+    /// As [`Engine::target`]; [`FailureCode::RunUnknown`].
+    pub async fn target_of_plan(&self, plan_id: &str) -> Result<Target, Failure> {
+        let plan = self.store().plan(plan_id).await?;
+        self.target(&plan.environment_id.ok_or_else(elsewhere)?).await
+    }
+
+    /// The target that a run worked on.
+    ///
+    /// # Errors
+    /// As [`Engine::target`]; [`FailureCode::RunUnknown`].
+    pub async fn target_of_run(&self, run_id: &str) -> Result<Target, Failure> {
+        let run = self.store().run(run_id).await?;
+        self.target(&run.environment_id.ok_or_else(elsewhere)?).await
+    }
+
     /// The target of the stored environment with this name.
     ///
     /// # Errors
     /// As [`Engine::target`].
     pub async fn target_named(&self, name: &str) -> Result<Target, Failure> {
         let environments = self.store().environments().await?;
-        let found = environments.iter().find(|environment| environment.name == name).or_else(|| {
-            environments.iter().find(|environment| environment.name.eq_ignore_ascii_case(name))
-        });
+        let found = environments
+            .iter()
+            .find(|environment| environment.name == name)
+            .or_else(|| environments.iter().find(|environment| environment.name.eq_ignore_ascii_case(name)));
         match found {
             Some(environment) => self.target(&environment.id).await,
             None => {
-                let names: Vec<&str> = environments.iter().map(|environment| environment.name.as_str()).collect();
-                let known = if names.is_empty() { "None is stored yet.".to_owned() } else { format!("Stored: {}.", names.join(", ")) };
-                Err(Failure::new(FailureCode::EnvironmentUnknown, format!("There is no environment named `{name}`."))
-                    .why(known)
-                    .next("Use one of these names, or add it in Drydock."))
+                let names: Vec<&str> =
+                    environments.iter().map(|environment| environment.name.as_str()).collect();
+                let known = if names.is_empty() {
+                    "None is stored yet.".to_owned()
+                } else {
+                    format!("Stored: {}.", names.join(", "))
+                };
+                Err(Failure::new(
+                    FailureCode::EnvironmentUnknown,
+                    format!("There is no environment named `{name}`."),
+                )
+                .why(known)
+                .next("Use one of these names, or add it in Drydock."))
             }
         }
     }
@@ -412,20 +491,37 @@ impl Target {
     }
 }
 
+fn elsewhere() -> Failure {
+    Failure::new(FailureCode::EnvironmentUnknown, "This was started from the command line with DATABASE_URL.")
+        .why("Its address is not stored.")
+        .next("Use drydockctl with the same DATABASE_URL.")
+}
+
 fn source(folder: &Path) -> Result<MigrationSource, Failure> {
     Ok(MigrationSource { folder: files::find_migrations_folder(folder)?.display().to_string() })
 }
 
 fn credentials(environment: &Environment) -> Vec<&Credential> {
-    environment.runtime.iter().chain([&environment.direct]).filter_map(|access| access.password.as_ref()).collect()
+    environment
+        .runtime
+        .iter()
+        .chain([&environment.direct])
+        .filter_map(|access| access.password.as_ref())
+        .collect()
 }
 
 fn check_address(access: &AccessDraft) -> Result<(), Failure> {
     let address = &access.address;
     let bad = |text: &str| text.trim().is_empty() || text.chars().any(char::is_control);
-    for (what, text) in [("host", &address.host), ("user", &address.user), ("database", &address.database), ("schema", &address.schema)] {
+    for (what, text) in [
+        ("host", &address.host),
+        ("user", &address.user),
+        ("database", &address.database),
+        ("schema", &address.schema),
+    ] {
         if bad(text) {
-            return Err(invalid(format!("The {what} is empty or holds a control character.")).next(format!("Fill in the {what}.")));
+            return Err(invalid(format!("The {what} is empty or holds a control character."))
+                .next(format!("Fill in the {what}.")));
         }
     }
     if address.port == 0 {

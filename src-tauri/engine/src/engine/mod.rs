@@ -1,17 +1,22 @@
 //! The public door: what the shell and `drydockctl` can ask for.
 
+mod drift;
 mod environments;
 mod observe;
 mod overview;
 mod plans;
 mod rehearsal;
 mod runs;
+mod sandbox;
+mod settings;
 mod status;
 
 pub use observe::Observation;
 pub use plans::ApplyOptions;
+pub use settings::{Settings, Theme};
 
 use crate::adapters::keyring::SecretStore;
+use crate::adapters::sandbox::Sandbox;
 use crate::adapters::store::Store;
 use crate::domain::environment::{Environment, GuardRules, Tier};
 use crate::domain::secret::Secret;
@@ -35,6 +40,7 @@ pub struct Engine {
 struct Inner {
     store: Arc<Store>,
     secrets: SecretStore,
+    sandbox: Mutex<Option<Arc<Sandbox>>>,
     live: Mutex<HashMap<String, Live>>,
     scripts: Mutex<HashMap<String, Arc<Script>>>,
     connections: tokio::sync::Mutex<HashMap<String, PgConnection>>,
@@ -126,6 +132,7 @@ impl Engine {
             inner: Arc::new(Inner {
                 store,
                 secrets: SecretStore::open(data),
+                sandbox: Mutex::default(),
                 live: Mutex::default(),
                 scripts: Mutex::default(),
                 connections: tokio::sync::Mutex::default(),

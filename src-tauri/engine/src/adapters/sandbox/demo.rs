@@ -93,7 +93,8 @@ pub async fn install(sandbox: &Sandbox, project_root: &Path) -> Result<DemoTarge
     for migration in &description.applied {
         let started = instant(&migration.at)?;
         run(&mut connection, &migration.name, script(&migration.name)?).await?;
-        record(&mut connection, &migration.name, started, Some(started + TimeDelta::milliseconds(84)), None).await?;
+        record(&mut connection, &migration.name, started, Some(started + TimeDelta::milliseconds(84)), None)
+            .await?;
     }
     run(&mut connection, "state.sql", STATE).await?;
     let failure = &description.failed;
@@ -135,7 +136,8 @@ async fn record(
     finished: Option<DateTime<Utc>>,
     logs: Option<&str>,
 ) -> Result<(), Failure> {
-    let checksum: String = Sha256::digest(script(migration)?).iter().map(|byte| format!("{byte:02x}")).collect();
+    let checksum: String =
+        Sha256::digest(script(migration)?).iter().map(|byte| format!("{byte:02x}")).collect();
     sqlx::query(
         "INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, logs, applied_steps_count)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",

@@ -1,0 +1,78 @@
+//! Addresses, secrets and the connection doctor. Secrets come in here; none goes out.
+
+use super::{Answer, On};
+use drydock_engine::domain::address::ParsedAddress;
+use drydock_engine::domain::doctor::{DoctorReport, Hop};
+use drydock_engine::domain::environment::{Environment, EnvironmentDraft};
+use drydock_engine::domain::secret::{Secret, SecretStoreStatus};
+use tauri::ipc::Channel;
+
+/// Takes a pasted address apart; its password stays in the engine.
+#[tauri::command]
+#[specta::specta]
+pub async fn address_parse(engine: On<'_>, text: String) -> Answer<ParsedAddress> {
+    engine.address_parse(&text)
+}
+
+/// Takes a typed password and returns its handle.
+#[tauri::command]
+#[specta::specta]
+pub async fn password_set(engine: On<'_>, text: String) -> Answer<String> {
+    Ok(engine.password_set(Secret::new(text)))
+}
+
+/// What this computer offers for keeping secrets.
+#[tauri::command]
+#[specta::specta]
+pub async fn secret_store_status(engine: On<'_>) -> Answer<SecretStoreStatus> {
+    Ok(engine.secret_store_status().await)
+}
+
+/// Makes the vault.
+#[tauri::command]
+#[specta::specta]
+pub async fn vault_create(engine: On<'_>, passphrase: String) -> Answer<SecretStoreStatus> {
+    engine.vault_create(Secret::new(passphrase)).await
+}
+
+/// Unlocks the vault.
+#[tauri::command]
+#[specta::specta]
+pub async fn vault_unlock(engine: On<'_>, passphrase: String) -> Answer<SecretStoreStatus> {
+    engine.vault_unlock(Secret::new(passphrase)).await
+}
+
+/// Takes the password of an environment that asks each time.
+#[tauri::command]
+#[specta::specta]
+pub async fn secret_provide(engine: On<'_>, environment_id: String, text: String, runtime: bool) -> Answer<()> {
+    engine.secret_provide(&environment_id, Secret::new(text), runtime).await
+}
+
+/// Walks to the database hop by hop.
+#[tauri::command]
+#[specta::specta]
+pub async fn connection_test(engine: On<'_>, environment_id: String, on_hop: Channel<Hop>) -> Answer<DoctorReport> {
+    engine.connection_test(&environment_id, &mut |hop| drop(on_hop.send(hop.clone()))).await
+}
+
+/// Walks to the database of a draft.
+#[tauri::command]
+#[specta::specta]
+pub async fn connection_test_draft(
+    engine: On<'_>,
+    draft: EnvironmentDraft,
+    environment_id: Option<String>,
+    on_hop: Channel<Hop>,
+) -> Answer<DoctorReport> {
+    engine
+        .connection_test_draft(&draft, environment_id.as_deref(), &mut |hop| drop(on_hop.send(hop.clone())))
+        .await
+}
+
+/// Pins the database that answers now.
+#[tauri::command]
+#[specta::specta]
+pub async fn identity_repin(engine: On<'_>, environment_id: String, typed_name: String) -> Answer<Environment> {
+    engine.identity_repin(&environment_id, &typed_name).await
+}

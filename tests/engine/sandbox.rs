@@ -79,7 +79,10 @@ async fn starting_twice_gives_the_same_server_and_stopping_leaves_no_process() {
     let sandbox = sandbox(place.path());
     let address = sandbox.start().await.unwrap();
     assert_eq!(sandbox.start().await.unwrap(), address);
-    assert!(address.is_socket() && sandbox.password().is_none(), "on unix nothing listens on TCP and no secret exists");
+    assert!(
+        address.is_socket() && sandbox.password().is_none(),
+        "on unix nothing listens on TCP and no secret exists"
+    );
     assert_eq!(text(&address, "current_setting('listen_addresses')").await, "");
     let home = sandbox.status().await.folder;
     place.clear(sandbox).await;
@@ -103,7 +106,11 @@ async fn a_killed_program_leaves_no_server_and_the_next_one_starts_on_its_data()
 
     let adopting = sandbox(place.path());
     let address = adopting.start().await.unwrap();
-    assert_eq!(text(&address, "SELECT count(*) FROM pg_database WHERE datname = 'kept'").await, "1", "a second instance uses the first one's server");
+    assert_eq!(
+        text(&address, "SELECT count(*) FROM pg_database WHERE datname = 'kept'").await,
+        "1",
+        "a second instance uses the first one's server"
+    );
     assert!(adopting.reset().await.is_err(), "only the owner may throw the databases away");
 
     child.kill().unwrap();
@@ -134,6 +141,51 @@ async fn holds_a_sandbox_until_killed() {
     scratch.close().await.unwrap();
 }
 
+/// The guards (and only they) whose command line names that folder.
+fn guards_in(folder: &str) -> Vec<i32> {
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let line = String::from_utf8_lossy(&std::fs::read(entry.path().join("cmdline")).ok()?)
+                .replace('\0', " ");
+            (line.contains("drydock-guard") && line.contains(folder)).then_some(entry.file_name())
+        })
+        .filter_map(|pid| pid.to_string_lossy().parse().ok())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_server_whose_guard_was_killed_is_stopped_by_the_next_start() {
+    let place = Place::new();
+    let first = sandbox(place.path());
+    first.create_database("kept").await.unwrap();
+    let home = first.status().await.folder;
+    for guard in guards_in(&home) {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(guard), nix::sys::signal::Signal::SIGKILL).unwrap();
+    }
+    assert!(!processes_in(&home).is_empty(), "the server itself is still there");
+    drop(first);
+    let next = sandbox(place.path());
+    let address = next.start().await.unwrap();
+    assert_eq!(text(&address, "SELECT count(*) FROM pg_database WHERE datname = 'kept'").await, "1");
+    assert_eq!(guards_in(&home).len(), 2, "one guard and its reader: the server we use is ours");
+    place.clear(next).await;
+    wait_for_none(&home);
+}
+
+#[tokio::test]
+async fn a_reset_leaves_an_empty_running_server() {
+    let place = Place::new();
+    let sandbox = sandbox(place.path());
+    sandbox.create_database("gone").await.unwrap();
+    sandbox.reset().await.unwrap();
+    assert!(sandbox.status().await.running);
+    let left = "SELECT count(*) FROM pg_database WHERE datname = 'gone'";
+    assert_eq!(text(&sandbox.start().await.unwrap(), left).await, "0");
+    place.clear(sandbox).await;
+}
+
 #[tokio::test]
 async fn a_damaged_data_folder_is_made_anew_and_a_stale_pid_file_is_no_hindrance() {
     let place = Place::new();
@@ -141,7 +193,8 @@ async fn a_damaged_data_folder_is_made_anew_and_a_stale_pid_file_is_no_hindrance
     first.start().await.unwrap();
     let home = PathBuf::from(first.status().await.folder);
     first.stop().await.unwrap();
-    std::fs::write(home.join("data/postmaster.pid"), format!("{}\n/elsewhere\n", std::process::id())).unwrap();
+    std::fs::write(home.join("data/postmaster.pid"), format!("{}\n/elsewhere\n", std::process::id()))
+        .unwrap();
     std::fs::write(home.join("data/global/pg_control"), b"torn").unwrap();
     first.start().await.unwrap();
     assert!(first.status().await.running);
@@ -179,10 +232,16 @@ async fn a_schema_read_out_of_18_can_be_sent_to_15() {
         let old = Postgres::start(Version::Debian15);
         old.create_database("copy").await;
         old.execute("copy", &sql).await;
-        let again = schema_dump(&toolkit, &tcp(&old, "copy", TlsMode::Off), Some(&Secret::new(old.password())), chosen)
-            .await
-            .unwrap();
-        let body = |text: &str| text.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+        let again = schema_dump(
+            &toolkit,
+            &tcp(&old, "copy", TlsMode::Off),
+            Some(&Secret::new(old.password())),
+            chosen,
+        )
+        .await
+        .unwrap();
+        let body =
+            |text: &str| text.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
         assert_eq!(body(&again), body(&sql), "the copy on 15 reads out as the original did");
     }
     scratch.close().await.unwrap();
@@ -223,15 +282,26 @@ async fn a_schema_dump_checks_the_certificate_as_the_address_says() {
     assert!(read(&right, TlsMode::VerifyFull, None).await.is_ok());
     let pem = std::fs::read_to_string(right.authority().unwrap().certificate()).unwrap();
     assert!(read(&right, TlsMode::VerifyFull, Some(TlsRoots::Pasted { pem })).await.is_ok());
-    assert!(read(&right, TlsMode::VerifyFull, Some(TlsRoots::System)).await.is_err(), "the lab's authority is not the system's");
+    assert!(
+        read(&right, TlsMode::VerifyFull, Some(TlsRoots::System)).await.is_err(),
+        "the lab's authority is not the system's"
+    );
     assert!(read(&right, TlsMode::VerifyCa, Some(TlsRoots::System)).await.is_err());
     assert!(read(&wrong, TlsMode::VerifyFull, None).await.is_err(), "the certificate is for another name");
     assert!(read(&wrong, TlsMode::VerifyCa, None).await.is_ok());
     assert!(read(&wrong, TlsMode::Unchecked, Some(TlsRoots::System)).await.is_ok());
-    let failure = schema_dump(&toolkit, &tcp(&right, "postgres", TlsMode::VerifyFull), Some(&Secret::new("wrong")), none)
-        .await
-        .unwrap_err();
-    assert!(failure.why.as_deref().is_some_and(|why| why.contains("password authentication failed")), "{failure:?}");
+    let failure = schema_dump(
+        &toolkit,
+        &tcp(&right, "postgres", TlsMode::VerifyFull),
+        Some(&Secret::new("wrong")),
+        none,
+    )
+    .await
+    .unwrap_err();
+    assert!(
+        failure.why.as_deref().is_some_and(|why| why.contains("password authentication failed")),
+        "{failure:?}"
+    );
 }
 
 #[tokio::test]
@@ -255,9 +325,13 @@ async fn the_demo_goes_from_broken_to_verified_and_prisma_agrees() {
 
     let refused = peer.deploy(&url, &target.migrations_folder);
     assert_eq!(refused.exit, 1);
-    assert!(refused.stderr.contains("P3009") && refused.stderr.contains("20261016150000_mascot_pose_split"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("P3009") && refused.stderr.contains("20261016150000_mascot_pose_split"),
+        "{refused:?}"
+    );
 
-    let marked = peer.resolve(&url, &target.migrations_folder, "--rolled-back", "20261016150000_mascot_pose_split");
+    let marked =
+        peer.resolve(&url, &target.migrations_folder, "--rolled-back", "20261016150000_mascot_pose_split");
     assert_eq!(marked.exit, 0, "{marked:?}");
     let applied = peer.deploy(&url, &target.migrations_folder);
     assert_eq!(applied.exit, 0, "{applied:?}");
@@ -265,6 +339,8 @@ async fn the_demo_goes_from_broken_to_verified_and_prisma_agrees() {
     assert_eq!(status.exit, 0, "{status:?}");
     assert!(status.stdout.contains("Database schema is up to date!"), "{status:?}");
 
+    let variation = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'generated_poses' AND column_name = 'variationKey'";
+    assert_eq!(text(address, variation).await, "1", "the retry of the failed migration did its work");
     assert_eq!(text(address, tables).await, "13");
     let column = "SELECT is_nullable FROM information_schema.columns WHERE table_name = 'mascot_generations' AND column_name = 'projectId'";
     assert_eq!(text(address, column).await, "NO");

@@ -26,11 +26,18 @@ pub async fn schema_dump(
     command.env("HOME", private.path()).env("APPDATA", private.path());
     if let Some(password) = password {
         let file = private.path().join("pgpass");
-        write_private(&file, &passfile(password).map_err(|why| failed(address, why))?)
-            .map_err(|error| failed(address, format!("The private password file could not be written: {error}.")))?;
+        write_private(&file, &passfile(password).map_err(|why| failed(address, why))?).map_err(|error| {
+            failed(address, format!("The private password file could not be written: {error}."))
+        })?;
         command.env("PGPASSFILE", file);
     }
-    command.args(["--schema-only", "--no-owner", "--no-privileges", "--no-password", "--quote-all-identifiers"]);
+    command.args([
+        "--schema-only",
+        "--no-owner",
+        "--no-privileges",
+        "--no-password",
+        "--quote-all-identifiers",
+    ]);
     for schema in schemas {
         command.arg(format!("--schema=\"{}\"", schema.replace('"', "\"\"")));
     }
@@ -65,14 +72,22 @@ fn portable(dump: &str) -> String {
         })
     };
     let mut setting_seen = false;
+    let mut heading = "";
     let mut text = String::with_capacity(dump.len());
     for line in dump.lines() {
+        if line.starts_with("-- Name: ") {
+            heading = line;
+        }
         let newer_setting = !setting_seen && line == "SET transaction_timeout = 0;";
         setting_seen |= newer_setting;
-        if !newer_setting && !guard(line) {
-            text.push_str(line);
-            text.push('\n');
+        if newer_setting || guard(line) {
+            continue;
         }
+        // Every new database has this schema already.
+        let public =
+            heading.starts_with("-- Name: public; Type: SCHEMA;") && line == "CREATE SCHEMA \"public\";";
+        text.push_str(if public { "CREATE SCHEMA IF NOT EXISTS \"public\";" } else { line });
+        text.push('\n');
     }
     text
 }
@@ -164,10 +179,13 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 fn failed(address: &Address, why: String) -> Failure {
-    Failure::new(FailureCode::ServerError, format!("The schema of {} could not be read out.", address.label()))
-        .why(why)
-        .unchanged("Nothing was written to the database.")
-        .next("Test the connection; reading a schema needs the right to read every table in it.")
+    Failure::new(
+        FailureCode::ServerError,
+        format!("The schema of {} could not be read out.", address.label()),
+    )
+    .why(why)
+    .unchanged("Nothing was written to the database.")
+    .next("Test the connection; reading a schema needs the right to read every table in it.")
 }
 
 #[cfg(test)]

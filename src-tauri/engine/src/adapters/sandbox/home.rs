@@ -43,7 +43,10 @@ pub(super) fn failed(what: impl Into<String>, why: impl Into<String>) -> Failure
 }
 
 pub(super) fn file_failed(action: &str, path: &Path, error: &std::io::Error) -> Failure {
-    failed("The sandbox's folder could not be prepared.", format!("Could not {action} {}: {error}.", path.display()))
+    failed(
+        "The sandbox's folder could not be prepared.",
+        format!("Could not {action} {}: {error}.", path.display()),
+    )
 }
 
 /// Where the log of a sandbox of this folder would be; makes nothing.
@@ -186,7 +189,10 @@ mod imp {
     fn reachable(toolkit: &Toolkit) -> Result<Toolkit, Failure> {
         let open = |path: &Path| path.metadata().is_ok_and(|found| found.mode() & 0o005 == 0o005);
         let passable = |path: &Path| path.metadata().is_ok_and(|found| found.mode() & 0o001 == 0o001);
-        if toolkit.root().ancestors().skip(1).all(passable) && open(toolkit.root()) && open(&toolkit.postgres()) {
+        if toolkit.root().ancestors().skip(1).all(passable)
+            && open(toolkit.root())
+            && open(&toolkit.postgres())
+        {
             return Ok(toolkit.clone());
         }
         let target = Path::new(SHARED).join(format!("toolkit-{}", toolkit.short_hash()));
@@ -195,8 +201,10 @@ mod imp {
         {
             return Ok(copy);
         }
-        let fresh = Path::new(SHARED).join(format!("toolkit-{}.{}", toolkit.short_hash(), std::process::id()));
-        copy_tree(toolkit.root(), &fresh).map_err(|error| file_failed("copy the toolkit to", &fresh, &error))?;
+        let fresh =
+            Path::new(SHARED).join(format!("toolkit-{}.{}", toolkit.short_hash(), std::process::id()));
+        copy_tree(toolkit.root(), &fresh)
+            .map_err(|error| file_failed("copy the toolkit to", &fresh, &error))?;
         if target.exists() {
             std::fs::remove_dir_all(&target).map_err(|error| file_failed("replace", &target, &error))?;
         }

@@ -113,7 +113,11 @@ impl Sandbox {
         SandboxStatus {
             available,
             problem: (!available).then(|| {
-                format!("The PostgreSQL toolkit for {} is no longer in {}.", super::toolkit::platform(), self.toolkit.root().display())
+                format!(
+                    "The PostgreSQL toolkit for {} is no longer in {}.",
+                    super::toolkit::platform(),
+                    self.toolkit.root().display()
+                )
             }),
             running: address.is_some(),
             version: Some(self.toolkit.server_version()),
@@ -166,7 +170,8 @@ impl Sandbox {
             .ssl_mode(PgSslMode::Disable)
             .application_name("drydock sandbox")
             .disable_statement_logging();
-        let options = if address.is_socket() { options.socket(&address.host) } else { options.host(&address.host) };
+        let options =
+            if address.is_socket() { options.socket(&address.host) } else { options.host(&address.host) };
         let options = match self.password() {
             Some(password) => options.password(password.reveal()),
             None => options,
@@ -251,7 +256,10 @@ impl Sandbox {
                 Err(error) => {
                     let _ = server.stop().await;
                     let log = last_lines(&home.log.join("server.log"));
-                    return Err(failed("The sandbox's server did not start.", format!("{error}. Its log ends: {log}")));
+                    return Err(failed(
+                        "The sandbox's server did not start.",
+                        format!("{error}. Its log ends: {log}"),
+                    ));
                 }
             }
         }
@@ -259,7 +267,8 @@ impl Sandbox {
 
     /// Drops the scratch databases of an instance that crashed. Only the owner may: no one else runs.
     async fn sweep(&self, address: &Address) -> Result<(), Failure> {
-        let broken = |error: sqlx::Error| failed("Leftover scratch databases could not be listed.", error.to_string());
+        let broken =
+            |error: sqlx::Error| failed("Leftover scratch databases could not be listed.", error.to_string());
         let mut connection = self.connect(address).await.map_err(broken)?;
         let rows = sqlx::query("SELECT datname FROM pg_database WHERE starts_with(datname, $1)")
             .bind(SCRATCH_PREFIX)
@@ -360,7 +369,8 @@ async fn stop_orphan(home: &Home) -> Result<(), Failure> {
 }
 
 fn last_lines(path: &Path) -> String {
-    let text = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let text =
+        std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let lines: Vec<&str> = text.lines().rev().take(4).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
 }
@@ -442,8 +452,10 @@ mod imp {
     }
 
     pub(super) async fn listen(home: &Home) -> Result<(Address, Option<Secret>, Vec<String>), Failure> {
-        let broken = |error: std::io::Error| failed("The sandbox's password could not be set.", error.to_string());
-        let password = Secret::new(format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()));
+        let broken =
+            |error: std::io::Error| failed("The sandbox's password could not be set.", error.to_string());
+        let password =
+            Secret::new(format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()));
         let mut command = process::command(&home.toolkit.postgres(), home);
         let mut single = command
             .arg("--single")
@@ -458,7 +470,10 @@ mod imp {
             input.write_all(line.as_bytes()).await.map_err(broken)?;
         }
         if !single.wait().await.map_err(broken)?.success() {
-            return Err(failed("The sandbox's password could not be set.", "PostgreSQL ended with an error."));
+            return Err(failed(
+                "The sandbox's password could not be set.",
+                "PostgreSQL ended with an error.",
+            ));
         }
         let port = std::net::TcpListener::bind(("127.0.0.1", 0))
             .and_then(|listener| listener.local_addr())
@@ -477,7 +492,8 @@ mod imp {
         if home.data.join("postmaster.pid").exists() {
             let program = home.toolkit.root().join("bin").join("pg_ctl.exe");
             let mut command = process::command(&program, home);
-            let _ = command.arg("stop").arg("-D").arg(&home.data).args(["-m", "fast", "-t", "10"]).status().await;
+            let _ =
+                command.arg("stop").arg("-D").arg(&home.data).args(["-m", "fast", "-t", "10"]).status().await;
         }
         Ok(())
     }

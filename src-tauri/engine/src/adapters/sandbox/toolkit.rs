@@ -64,8 +64,9 @@ impl Toolkit {
         let stamp_file = root.join("toolkit.json");
         let text = std::fs::read_to_string(&stamp_file)
             .map_err(|error| missing(format!("{} cannot be read: {error}.", stamp_file.display())))?;
-        let stamp = serde_json::from_str::<Stamp>(&text)
-            .map_err(|error| missing(format!("{} is not a toolkit's stamp: {error}.", stamp_file.display())))?;
+        let stamp = serde_json::from_str::<Stamp>(&text).map_err(|error| {
+            missing(format!("{} is not a toolkit's stamp: {error}.", stamp_file.display()))
+        })?;
         let toolkit = Self { root, stamp };
         for program in [toolkit.postgres(), toolkit.initdb(), toolkit.pg_dump(), toolkit.pg_restore()] {
             if !program.is_file() {
@@ -147,7 +148,8 @@ fn places_near(executable: &Path) -> Vec<PathBuf> {
         places.push(above.join("lib").join("Drydock").join("toolkit"));
         places.push(above.join("lib").join("drydock").join("toolkit"));
     }
-    let built = executable.ancestors().find(|ancestor| ancestor.file_name().is_some_and(|name| name == "target"));
+    let built =
+        executable.ancestors().find(|ancestor| ancestor.file_name().is_some_and(|name| name == "target"));
     places.extend(built.map(|target| target.join("toolkit").join(platform())));
     places
 }

@@ -304,45 +304,70 @@ async fn a_schema_dump_checks_the_certificate_as_the_address_says() {
     );
 }
 
+const FAILED: &str = "20261016150000_mascot_pose_split";
+const STUDIO_TABLES: &str = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename ~ '^(mascot|pose|persona|generated)'";
+const VARIATION_KEY: &str = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'generated_poses' AND column_name = 'variationKey'";
+
+/// The address as the Prisma CLI takes it: with the socket's folder.
+fn socket_url(address: &Address) -> String {
+    format!(
+        "postgresql://{}@localhost:{}/{}?host={}",
+        address.user, address.port, address.database, address.host
+    )
+}
+
 #[tokio::test]
 async fn the_demo_goes_from_broken_to_verified_and_prisma_agrees() {
     let place = Place::new();
     let sandbox = sandbox(place.path());
     let project = tempfile::tempdir().unwrap();
-    let target = demo::install(&sandbox, project.path()).await.unwrap();
-    let target = {
-        assert_eq!(text(&target.address, "SELECT count(*) FROM studio_models").await, "5");
-        demo::install(&sandbox, project.path()).await.unwrap()
-    };
-    let address = &target.address;
     let peer = PrismaPeer::find();
-    let url = format!(
-        "postgresql://{}@localhost:{}/{}?host={}",
-        address.user, address.port, address.database, address.host
-    );
-    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND (tablename ~ '^(mascot|pose|persona|generated)')";
-    assert_eq!(text(address, tables).await, "0", "the app is listed, its tables are missing");
+    for undo_first in [false, true] {
+        let target = demo::install(&sandbox, project.path()).await.unwrap();
+        let (address, migrations) = (&target.address, &target.migrations_folder);
+        let url = socket_url(address);
+        assert_eq!(text(address, "SELECT count(*) FROM studio_models").await, "5");
+        assert_eq!(text(address, STUDIO_TABLES).await, "0", "the app is listed, its tables are missing");
 
-    let refused = peer.deploy(&url, &target.migrations_folder);
-    assert_eq!(refused.exit, 1);
-    assert!(
-        refused.stderr.contains("P3009") && refused.stderr.contains("20261016150000_mascot_pose_split"),
-        "{refused:?}"
-    );
+        let refused = peer.deploy(&url, migrations);
+        assert!(
+            refused.exit == 1 && refused.stderr.contains("P3009") && refused.stderr.contains(FAILED),
+            "{refused:?}"
+        );
 
-    let marked =
-        peer.resolve(&url, &target.migrations_folder, "--rolled-back", "20261016150000_mascot_pose_split");
-    assert_eq!(marked.exit, 0, "{marked:?}");
-    let applied = peer.deploy(&url, &target.migrations_folder);
-    assert_eq!(applied.exit, 0, "{applied:?}");
-    let status = peer.status(&url, &target.migrations_folder);
-    assert_eq!(status.exit, 0, "{status:?}");
-    assert!(status.stdout.contains("Database schema is up to date!"), "{status:?}");
+        if undo_first {
+            let undo = "ALTER TABLE users DROP COLUMN \"unlimitedUntil\"";
+            sqlx::raw_sql(undo).execute(&mut connect(address).await).await.unwrap();
+        }
+        let marked = peer.resolve(&url, migrations, "--rolled-back", FAILED);
+        assert_eq!(marked.exit, 0, "{marked:?}");
+        let applied = peer.deploy(&url, migrations);
+        assert_eq!(applied.exit, 0, "{applied:?}");
+        let status = peer.status(&url, migrations);
+        assert!(status.exit == 0 && status.stdout.contains("Database schema is up to date!"), "{status:?}");
 
-    let variation = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'generated_poses' AND column_name = 'variationKey'";
-    assert_eq!(text(address, variation).await, "1", "the retry of the failed migration did its work");
-    assert_eq!(text(address, tables).await, "13");
-    let column = "SELECT is_nullable FROM information_schema.columns WHERE table_name = 'mascot_generations' AND column_name = 'projectId'";
-    assert_eq!(text(address, column).await, "NO");
+        assert_eq!(text(address, STUDIO_TABLES).await, "13");
+        assert_eq!(text(address, VARIATION_KEY).await, "1", "the retry of the failed migration did its work");
+        assert_eq!(text(address, "SELECT count(*) FROM pg_index WHERE NOT indisvalid").await, "0");
+        let column = "SELECT is_nullable FROM information_schema.columns WHERE table_name = 'mascot_generations' AND column_name = 'projectId'";
+        assert_eq!(text(address, column).await, "NO");
+        let ledger = "SELECT string_agg(migration_name || ' ' || applied_steps_count || ' ' || (rolled_back_at IS NULL), ', ' ORDER BY started_at) FROM _prisma_migrations WHERE migration_name ~ 'pose_split'";
+        assert_eq!(text(address, ledger).await, format!("{FAILED} 0 false, {FAILED} 1 true"));
+    }
+    place.clear(sandbox).await;
+}
+
+#[tokio::test]
+async fn the_demo_s_wrong_way_out_satisfies_prisma_but_leaves_a_column_missing() {
+    let place = Place::new();
+    let sandbox = sandbox(place.path());
+    let project = tempfile::tempdir().unwrap();
+    let peer = PrismaPeer::find();
+    let target = demo::install(&sandbox, project.path()).await.unwrap();
+    let url = socket_url(&target.address);
+    assert_eq!(peer.resolve(&url, &target.migrations_folder, "--applied", FAILED).exit, 0);
+    assert_eq!(peer.deploy(&url, &target.migrations_folder).exit, 0);
+    assert_eq!(peer.status(&url, &target.migrations_folder).exit, 0);
+    assert_eq!(text(&target.address, VARIATION_KEY).await, "0", "only drift can tell");
     place.clear(sandbox).await;
 }

@@ -112,6 +112,7 @@ function unpackServer(file) {
     fs.rmSync(link, { force: true })
     fs.symlinkSync(path.relative(path.dirname(target), source), link)
   }
+  if (platform.startsWith('linux')) keepOneNameEach(path.join(next, 'lib'))
   fs.copyFileSync(path.join(work, 'package', 'LICENSE.md'), path.join(next, 'LICENSE.server-packaging.md'))
   // What only serves to compile against PostgreSQL.
   for (const unused of ['lib/postgresql/pgxs', 'lib/pgxs', 'lib/pkgconfig', 'lib/postgresql/bitcode']) {
@@ -121,6 +122,17 @@ function unpackServer(file) {
     if (entry.endsWith('.a')) fs.rmSync(path.join(next, 'lib', entry))
   }
   for (const entry of fs.readdirSync(path.join(next, 'bin'))) fs.chmodSync(path.join(next, 'bin', entry), 0o755)
+}
+
+// Installers copy what a link points to, so a library with three names would be packed three times.
+// Programs ask for the name that ends in one number (`libpq.so.5`): that one stays, as a file.
+function keepOneNameEach(folder) {
+  const links = fs.readdirSync(folder).filter((name) => fs.lstatSync(path.join(folder, name)).isSymbolicLink())
+  const files = new Map(links.map((name) => [name, fs.readlinkSync(path.join(folder, name))]))
+  for (const [name] of files) fs.rmSync(path.join(folder, name))
+  for (const [name, file] of files) {
+    if (/\.so\.[0-9]+$/.test(name)) fs.renameSync(path.join(folder, file), path.join(folder, name))
+  }
 }
 
 function unpackClients(file) {

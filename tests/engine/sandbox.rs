@@ -141,6 +141,51 @@ async fn holds_a_sandbox_until_killed() {
     scratch.close().await.unwrap();
 }
 
+/// The guards (and only they) whose command line names that folder.
+fn guards_in(folder: &str) -> Vec<i32> {
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let line = String::from_utf8_lossy(&std::fs::read(entry.path().join("cmdline")).ok()?)
+                .replace('\0', " ");
+            (line.contains("drydock-guard") && line.contains(folder)).then_some(entry.file_name())
+        })
+        .filter_map(|pid| pid.to_string_lossy().parse().ok())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_server_whose_guard_was_killed_is_stopped_by_the_next_start() {
+    let place = Place::new();
+    let first = sandbox(place.path());
+    first.create_database("kept").await.unwrap();
+    let home = first.status().await.folder;
+    for guard in guards_in(&home) {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(guard), nix::sys::signal::Signal::SIGKILL).unwrap();
+    }
+    assert!(!processes_in(&home).is_empty(), "the server itself is still there");
+    drop(first);
+    let next = sandbox(place.path());
+    let address = next.start().await.unwrap();
+    assert_eq!(text(&address, "SELECT count(*) FROM pg_database WHERE datname = 'kept'").await, "1");
+    assert_eq!(guards_in(&home).len(), 2, "one guard and its reader: the server we use is ours");
+    place.clear(next).await;
+    wait_for_none(&home);
+}
+
+#[tokio::test]
+async fn a_reset_leaves_an_empty_running_server() {
+    let place = Place::new();
+    let sandbox = sandbox(place.path());
+    sandbox.create_database("gone").await.unwrap();
+    sandbox.reset().await.unwrap();
+    assert!(sandbox.status().await.running);
+    let left = "SELECT count(*) FROM pg_database WHERE datname = 'gone'";
+    assert_eq!(text(&sandbox.start().await.unwrap(), left).await, "0");
+    place.clear(sandbox).await;
+}
+
 #[tokio::test]
 async fn a_damaged_data_folder_is_made_anew_and_a_stale_pid_file_is_no_hindrance() {
     let place = Place::new();
@@ -259,43 +304,70 @@ async fn a_schema_dump_checks_the_certificate_as_the_address_says() {
     );
 }
 
+const FAILED: &str = "20261016150000_mascot_pose_split";
+const STUDIO_TABLES: &str = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename ~ '^(mascot|pose|persona|generated)'";
+const VARIATION_KEY: &str = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'generated_poses' AND column_name = 'variationKey'";
+
+/// The address as the Prisma CLI takes it: with the socket's folder.
+fn socket_url(address: &Address) -> String {
+    format!(
+        "postgresql://{}@localhost:{}/{}?host={}",
+        address.user, address.port, address.database, address.host
+    )
+}
+
 #[tokio::test]
 async fn the_demo_goes_from_broken_to_verified_and_prisma_agrees() {
     let place = Place::new();
     let sandbox = sandbox(place.path());
     let project = tempfile::tempdir().unwrap();
-    let target = demo::install(&sandbox, project.path()).await.unwrap();
-    let target = {
-        assert_eq!(text(&target.address, "SELECT count(*) FROM studio_models").await, "5");
-        demo::install(&sandbox, project.path()).await.unwrap()
-    };
-    let address = &target.address;
     let peer = PrismaPeer::find();
-    let url = format!(
-        "postgresql://{}@localhost:{}/{}?host={}",
-        address.user, address.port, address.database, address.host
-    );
-    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND (tablename ~ '^(mascot|pose|persona|generated)')";
-    assert_eq!(text(address, tables).await, "0", "the app is listed, its tables are missing");
+    for undo_first in [false, true] {
+        let target = demo::install(&sandbox, project.path()).await.unwrap();
+        let (address, migrations) = (&target.address, &target.migrations_folder);
+        let url = socket_url(address);
+        assert_eq!(text(address, "SELECT count(*) FROM studio_models").await, "5");
+        assert_eq!(text(address, STUDIO_TABLES).await, "0", "the app is listed, its tables are missing");
 
-    let refused = peer.deploy(&url, &target.migrations_folder);
-    assert_eq!(refused.exit, 1);
-    assert!(
-        refused.stderr.contains("P3009") && refused.stderr.contains("20261016150000_mascot_pose_split"),
-        "{refused:?}"
-    );
+        let refused = peer.deploy(&url, migrations);
+        assert!(
+            refused.exit == 1 && refused.stderr.contains("P3009") && refused.stderr.contains(FAILED),
+            "{refused:?}"
+        );
 
-    let marked =
-        peer.resolve(&url, &target.migrations_folder, "--rolled-back", "20261016150000_mascot_pose_split");
-    assert_eq!(marked.exit, 0, "{marked:?}");
-    let applied = peer.deploy(&url, &target.migrations_folder);
-    assert_eq!(applied.exit, 0, "{applied:?}");
-    let status = peer.status(&url, &target.migrations_folder);
-    assert_eq!(status.exit, 0, "{status:?}");
-    assert!(status.stdout.contains("Database schema is up to date!"), "{status:?}");
+        if undo_first {
+            let undo = "ALTER TABLE users DROP COLUMN \"unlimitedUntil\"";
+            sqlx::raw_sql(undo).execute(&mut connect(address).await).await.unwrap();
+        }
+        let marked = peer.resolve(&url, migrations, "--rolled-back", FAILED);
+        assert_eq!(marked.exit, 0, "{marked:?}");
+        let applied = peer.deploy(&url, migrations);
+        assert_eq!(applied.exit, 0, "{applied:?}");
+        let status = peer.status(&url, migrations);
+        assert!(status.exit == 0 && status.stdout.contains("Database schema is up to date!"), "{status:?}");
 
-    assert_eq!(text(address, tables).await, "13");
-    let column = "SELECT is_nullable FROM information_schema.columns WHERE table_name = 'mascot_generations' AND column_name = 'projectId'";
-    assert_eq!(text(address, column).await, "NO");
+        assert_eq!(text(address, STUDIO_TABLES).await, "13");
+        assert_eq!(text(address, VARIATION_KEY).await, "1", "the retry of the failed migration did its work");
+        assert_eq!(text(address, "SELECT count(*) FROM pg_index WHERE NOT indisvalid").await, "0");
+        let column = "SELECT is_nullable FROM information_schema.columns WHERE table_name = 'mascot_generations' AND column_name = 'projectId'";
+        assert_eq!(text(address, column).await, "NO");
+        let ledger = "SELECT string_agg(migration_name || ' ' || applied_steps_count || ' ' || (rolled_back_at IS NULL), ', ' ORDER BY started_at) FROM _prisma_migrations WHERE migration_name ~ 'pose_split'";
+        assert_eq!(text(address, ledger).await, format!("{FAILED} 0 false, {FAILED} 1 true"));
+    }
+    place.clear(sandbox).await;
+}
+
+#[tokio::test]
+async fn the_demo_s_wrong_way_out_satisfies_prisma_but_leaves_a_column_missing() {
+    let place = Place::new();
+    let sandbox = sandbox(place.path());
+    let project = tempfile::tempdir().unwrap();
+    let peer = PrismaPeer::find();
+    let target = demo::install(&sandbox, project.path()).await.unwrap();
+    let url = socket_url(&target.address);
+    assert_eq!(peer.resolve(&url, &target.migrations_folder, "--applied", FAILED).exit, 0);
+    assert_eq!(peer.deploy(&url, &target.migrations_folder).exit, 0);
+    assert_eq!(peer.status(&url, &target.migrations_folder).exit, 0);
+    assert_eq!(text(&target.address, VARIATION_KEY).await, "0", "only drift can tell");
     place.clear(sandbox).await;
 }

@@ -4,7 +4,6 @@
 // engine compiled to WebAssembly. Like the native engine it does everything on one database session,
 // and sends a migration's script as one query.
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
 import { PrismaPg } from '@prisma/adapter-pg'
@@ -64,7 +63,7 @@ async function startEngine() {
 
   globalThis.PRISMA_WASM_PANIC_REGISTRY = { message: '', set_message(text) { this.message = text }, get() { return this.message } }
   const glue = await import('@prisma/schema-engine-wasm/schema_engine_bg')
-  const binary = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg.wasm')
+  const binary = new URL('node_modules/@prisma/schema-engine-wasm/schema_engine_bg.wasm', import.meta.url)
   const { instance } = await WebAssembly.instantiate(await readFile(binary), { './schema_engine_bg.js': glue })
   glue.__wbg_set_wasm(instance.exports)
   instance.exports.__wbindgen_start()

@@ -22,7 +22,8 @@ impl Keyring {
             .tempdir()
             .unwrap_or_else(|error| panic!("no temporary folder: {error}"));
         let told = folder.path().join("address");
-        let log = std::fs::File::create(folder.path().join("log")).unwrap_or_else(|error| panic!("no log: {error}"));
+        let log = std::fs::File::create(folder.path().join("log"))
+            .unwrap_or_else(|error| panic!("no log: {error}"));
         // The inner shell stays on the bus until it is ended; the bus and the keyring end with it.
         let script = "printf 'lab\\n' | gnome-keyring-daemon --unlock --components=secrets --foreground >/dev/null & daemon=$!\n\
                       trap 'kill $daemon; exit 0' TERM INT\n\
@@ -35,7 +36,8 @@ impl Keyring {
         command.arg("--").arg("sh").arg("-c").arg(script).arg("drydock-lab-keyring").arg(&told);
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LC_ALL", "C.UTF-8");
         for (name, value) in Self::folders(folder.path()) {
-            std::fs::create_dir_all(&value).unwrap_or_else(|error| panic!("no folder for the keyring: {error}"));
+            std::fs::create_dir_all(&value)
+                .unwrap_or_else(|error| panic!("no folder for the keyring: {error}"));
             command.env(name, value);
         }
         let runtime = std::os::unix::fs::PermissionsExt::from_mode(0o700);
@@ -53,7 +55,7 @@ impl Keyring {
             || format!("no keyring answers on the private bus: {}", read(folder.path(), "log")),
         );
         let address = read(folder.path(), "address");
-        Self { bus: bus, folder, address }
+        Self { bus, folder, address }
     }
 
     /// The variables a child needs to find this keyring and no other.
@@ -67,7 +69,11 @@ impl Keyring {
     }
 
     fn folders(root: &Path) -> [(&'static str, std::path::PathBuf); 3] {
-        [("HOME", root.join("home")), ("XDG_DATA_HOME", root.join("home/data")), ("XDG_RUNTIME_DIR", root.join("run"))]
+        [
+            ("HOME", root.join("home")),
+            ("XDG_DATA_HOME", root.join("home/data")),
+            ("XDG_RUNTIME_DIR", root.join("run")),
+        ]
     }
 }
 

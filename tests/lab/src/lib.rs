@@ -2,7 +2,12 @@
 //! on drop. It only ever ends processes that it started. A part that cannot start panics and says why:
 //! a test without its part has proven nothing.
 
-#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "a part that cannot start ends the test")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a part that cannot start ends the test"
+)]
 
 mod keyring;
 mod parts;

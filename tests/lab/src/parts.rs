@@ -37,18 +37,34 @@ pub(crate) fn server_user() -> Option<nix::unistd::User> {
     if !nix::unistd::Uid::effective().is_root() {
         return None;
     }
-    let found = ["postgres", "nobody"].iter().find_map(|name| nix::unistd::User::from_name(name).ok().flatten());
+    let found =
+        ["postgres", "nobody"].iter().find_map(|name| nix::unistd::User::from_name(name).ok().flatten());
     Some(found.unwrap_or_else(|| panic!("running as root, and there is neither a user postgres nor nobody")))
 }
 
 /// A temporary folder that the server's user owns, with a short path (sockets must fit in).
 pub(crate) fn server_folder(prefix: &str) -> tempfile::TempDir {
     let folder = tempfile::Builder::new()
-        .prefix(&format!("drydock-lab-{prefix}-"))
+        .prefix(&format!("drydock-lab-{prefix}-{}-", std::process::id()))
         .tempdir()
         .unwrap_or_else(|error| panic!("no temporary folder: {error}"));
     give(folder.path());
     folder
+}
+
+/// Removes folders of that prefix whose test process is gone: those kept until a process ends are never
+/// dropped by it.
+pub(crate) fn sweep(prefix: &str) {
+    let prefix = format!("drydock-lab-{prefix}-");
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(&prefix).and_then(|rest| rest.split('-').next()?.parse().ok());
+        if let Some(owner) = owner
+            && nix::sys::signal::kill(nix::unistd::Pid::from_raw(owner), None) == Err(nix::Error::ESRCH)
+        {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Gives a file or folder to the server's user.
@@ -74,7 +90,8 @@ pub(crate) fn as_server_user(program: impl AsRef<std::ffi::OsStr>) -> Command {
 /// Runs a command to its end; panics with its output if it fails.
 pub(crate) fn run(what: &str, command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{what}: cannot run it: {error}"));
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{what} failed ({}): {text}", output.status);
     text
 }
@@ -141,7 +158,11 @@ impl Drop for Own {
 }
 
 /// Waits until something is so; panics with the text of `otherwise` after the patience.
-pub(crate) fn wait_until(patience: Duration, mut so: impl FnMut() -> bool, otherwise: impl FnOnce() -> String) {
+pub(crate) fn wait_until(
+    patience: Duration,
+    mut so: impl FnMut() -> bool,
+    otherwise: impl FnOnce() -> String,
+) {
     let until = Instant::now() + patience;
     while !so() {
         assert!(Instant::now() < until, "{}", otherwise());

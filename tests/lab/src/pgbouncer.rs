@@ -34,7 +34,8 @@ impl PgBouncer {
             users.display()
         );
         let write = |path: &std::path::Path, text: &str| {
-            std::fs::write(path, text).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+            std::fs::write(path, text)
+                .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
             give(path);
         };
         write(&settings, &text);
@@ -43,8 +44,7 @@ impl PgBouncer {
         let sink = std::fs::File::create(&log).unwrap_or_else(|error| panic!("no log: {error}"));
         let mut command = as_server_user("/bin/sh");
         guard(&mut command, "INT", "pgbouncer");
-        let mut server =
-            Own::start("pgbouncer", command.arg(&settings).stdout(Stdio::null()).stderr(sink));
+        let mut server = Own::start("pgbouncer", command.arg(&settings).stdout(Stdio::null()).stderr(sink));
         wait_until(
             Duration::from_secs(10),
             || !server.has_ended() && std::net::TcpStream::connect(("127.0.0.1", port)).is_ok(),

@@ -41,14 +41,25 @@ impl Version {
         };
         TEMPLATES[place]
             .get_or_init(|| {
+                parts::sweep("template");
                 let folder = server_folder("template");
                 let secret = folder.path().join("password");
-                std::fs::write(&secret, PASSWORD).unwrap_or_else(|error| panic!("cannot write a password: {error}"));
+                std::fs::write(&secret, PASSWORD)
+                    .unwrap_or_else(|error| panic!("cannot write a password: {error}"));
                 give(&secret);
                 run(
                     "initdb",
                     as_server_user(self.programs().join("initdb"))
-                        .args(["-U", USER, "-A", "scram-sha-256", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"])
+                        .args([
+                            "-U",
+                            USER,
+                            "-A",
+                            "scram-sha-256",
+                            "--no-sync",
+                            "-E",
+                            "UTF8",
+                            "--locale=C.UTF-8",
+                        ])
                         .arg("--pwfile")
                         .arg(&secret)
                         .arg("-D")
@@ -73,12 +84,17 @@ fn toolkit() -> PathBuf {
             let place = std::env::var_os("DRYDOCK_TOOLKIT").map(PathBuf::from).unwrap_or_else(|| {
                 parts::repository().join("target/toolkit").join(format!("{system}-{processor}"))
             });
-            assert!(place.join("bin/postgres").exists(), "no toolkit at {}; run scripts/toolkit", place.display());
+            assert!(
+                place.join("bin/postgres").exists(),
+                "no toolkit at {}; run scripts/toolkit",
+                place.display()
+            );
             let readable = as_server_user("test").arg("-x").arg(place.join("bin/postgres")).status();
             if readable.is_ok_and(|status| status.success()) {
                 return place;
             }
-            let copy = std::env::temp_dir().join(format!("drydock-lab-toolkit-{}", std::process::id()));
+            parts::sweep("toolkit");
+            let copy = std::env::temp_dir().join(format!("drydock-lab-toolkit-{}-", std::process::id()));
             run("copying the toolkit", Command::new("cp").arg("-a").arg(&place).arg(&copy));
             copy
         })
@@ -127,7 +143,8 @@ impl Postgres {
         }
         let mut settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
         if tls != Tls::Off {
-            settings.extend(["ssl=on", "ssl_cert_file=server.crt", "ssl_key_file=server.key"].map(str::to_owned));
+            settings
+                .extend(["ssl=on", "ssl_cert_file=server.crt", "ssl_key_file=server.key"].map(str::to_owned));
         }
         std::fs::write(folder.path().join("settings"), settings.join("\n"))
             .unwrap_or_else(|error| panic!("cannot keep the settings: {error}"));
@@ -144,7 +161,9 @@ impl Postgres {
         let mut command = as_server_user("/bin/sh");
         guard(&mut command, "INT", self.version.programs().join("postgres"));
         command.arg("-D").arg(folder.join("data")).arg("-k").arg(folder).arg("-p").arg(self.port.to_string());
-        for setting in ["listen_addresses=127.0.0.1", "fsync=off", "max_connections=60", "max_locks_per_transaction=512"] {
+        for setting in
+            ["listen_addresses=127.0.0.1", "fsync=off", "max_connections=60", "max_locks_per_transaction=512"]
+        {
             command.arg("-c").arg(setting);
         }
         for setting in std::fs::read_to_string(folder.join("settings")).unwrap_or_default().lines() {
@@ -156,7 +175,11 @@ impl Postgres {
         wait_until(
             Duration::from_secs(30),
             || {
-                assert!(!server.has_ended(), "PostgreSQL ended: {}", std::fs::read_to_string(&log).unwrap_or_default());
+                assert!(
+                    !server.has_ended(),
+                    "PostgreSQL ended: {}",
+                    std::fs::read_to_string(&log).unwrap_or_default()
+                );
                 std::fs::read_to_string(folder.join("data/postmaster.pid"))
                     .is_ok_and(|text| text.lines().nth(7).is_some_and(|state| state.trim() == "ready"))
             },
@@ -270,7 +293,9 @@ impl Postgres {
 fn escape(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                char::from(byte).to_string()
+            }
             other => format!("%{other:02X}"),
         })
         .collect()
@@ -283,14 +308,27 @@ pub struct Authority {
 
 impl Authority {
     /// A new authority.
-    #[expect(clippy::new_without_default, reason = "it makes keys and files; nothing about that is a default")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "it makes keys and files; nothing about that is a default"
+    )]
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
         run(
             "openssl (authority)",
             Command::new("openssl")
                 .current_dir(folder.path())
-                .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+                .args([
+                    "req",
+                    "-x509",
+                    "-newkey",
+                    "ec",
+                    "-pkeyopt",
+                    "ec_paramgen_curve:P-256",
+                    "-nodes",
+                    "-days",
+                    "2",
+                ])
                 .args(["-subj", "/CN=Drydock lab", "-keyout", "ca.key", "-out", "ca.crt"])
                 .args(["-addext", "keyUsage=critical,keyCertSign,cRLSign"]),
         );
@@ -304,7 +342,8 @@ impl Authority {
 
     /// Puts `server.crt` and `server.key` for that name (and 127.0.0.1 if it is localhost) into a folder.
     pub fn issue(&self, name: &str, into: &Path) {
-        let alternatives = if name == "localhost" { "DNS:localhost,IP:127.0.0.1".to_owned() } else { format!("DNS:{name}") };
+        let alternatives =
+            if name == "localhost" { "DNS:localhost,IP:127.0.0.1".to_owned() } else { format!("DNS:{name}") };
         let extensions = self.folder.path().join("extensions");
         std::fs::write(&extensions, format!("subjectAltName={alternatives}\nextendedKeyUsage=serverAuth\n"))
             .unwrap_or_else(|error| panic!("cannot write extensions: {error}"));
@@ -319,7 +358,17 @@ impl Authority {
             "openssl (certificate)",
             Command::new("openssl")
                 .current_dir(self.folder.path())
-                .args(["x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"])
+                .args([
+                    "x509",
+                    "-req",
+                    "-in",
+                    "server.csr",
+                    "-CA",
+                    "ca.crt",
+                    "-CAkey",
+                    "ca.key",
+                    "-CAcreateserial",
+                ])
                 .args(["-days", "2", "-extfile", "extensions", "-out", "server.crt"]),
         );
         for name in ["server.crt", "server.key"] {

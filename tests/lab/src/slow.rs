@@ -48,8 +48,10 @@ struct Pair {
 impl Slow {
     /// A line to that port on loopback with that delay each way.
     pub fn start(target_port: u16, one_way: Duration) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap_or_else(|error| panic!("no port for the proxy: {error}"));
-        let port = listener.local_addr().unwrap_or_else(|error| panic!("no port for the proxy: {error}")).port();
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .unwrap_or_else(|error| panic!("no port for the proxy: {error}"));
+        let port =
+            listener.local_addr().unwrap_or_else(|error| panic!("no port for the proxy: {error}")).port();
         let line = Arc::new(Line {
             target: SocketAddr::from(([127, 0, 0, 1], target_port)),
             delay_microseconds: AtomicU64::new(one_way.as_micros() as u64),
@@ -98,7 +100,9 @@ impl Slow {
 
     /// Starts counting anew.
     pub fn reset_counters(&self) {
-        for counter in [&self.line.round_trips, &self.line.connections, &self.line.bytes_up, &self.line.bytes_down] {
+        for counter in
+            [&self.line.round_trips, &self.line.connections, &self.line.bytes_up, &self.line.bytes_down]
+        {
             counter.store(0, SeqCst);
         }
     }
@@ -156,16 +160,19 @@ fn accept(listener: &TcpListener, line: &Arc<Line>) {
         let line = Arc::clone(line);
         thread::spawn(move || {
             let Ok(server) = TcpStream::connect(line.target) else { return };
-            let pair = |stream: &TcpStream| stream.try_clone().unwrap_or_else(|error| panic!("no second handle: {error}"));
+            let pair = |stream: &TcpStream| {
+                stream.try_clone().unwrap_or_else(|error| panic!("no second handle: {error}"))
+            };
             let (client_out, server_out) = (pair(&client), pair(&server));
             for stream in [&client, &server] {
                 let _ = stream.set_nodelay(true);
             }
             let torn = Arc::new(AtomicBool::new(false));
-            line.open
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .push(Pair { client: pair(&client), server: pair(&server), torn: Arc::clone(&torn) });
+            line.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(Pair {
+                client: pair(&client),
+                server: pair(&server),
+                torn: Arc::clone(&torn),
+            });
             let asking = Arc::new(AtomicBool::new(false));
             let (up, down) = (Arc::clone(&line), Arc::clone(&line));
             let (was_asking, answers) = (Arc::clone(&asking), asking);

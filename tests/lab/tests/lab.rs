@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 async fn version(url: &str) -> i32 {
     let mut connection = PgConnection::connect(url).await.unwrap();
-    let row = sqlx::query("SELECT current_setting('server_version_num')::int / 10000").fetch_one(&mut connection).await;
+    let row = sqlx::query("SELECT current_setting('server_version_num')::int / 10000")
+        .fetch_one(&mut connection)
+        .await;
     row.unwrap().get(0)
 }
 
@@ -38,7 +40,9 @@ async fn encrypted_servers_show_the_certificate_they_were_asked_for() {
     let wrong = Postgres::start_with(Version::Debian15, Tls::WrongName, &[]);
     let full = |server: &Postgres| {
         let roots = server.authority().unwrap().certificate();
-        server.url("postgres").replace("sslmode=require", &format!("sslmode=verify-full&sslrootcert={}", roots.display()))
+        server
+            .url("postgres")
+            .replace("sslmode=require", &format!("sslmode=verify-full&sslrootcert={}", roots.display()))
     };
     assert_eq!(version(&full(&right)).await, 15);
     assert!(PgConnection::connect(&full(&wrong)).await.is_err());
@@ -65,9 +69,14 @@ async fn the_slow_line_delays_counts_and_breaks() {
     }
     let took = started.elapsed();
     assert_eq!(line.round_trips(), 5);
-    assert!(took >= Duration::from_millis(200) && took < Duration::from_millis(600), "5 x 40 ms took {took:?}");
+    assert!(
+        took >= Duration::from_millis(200) && took < Duration::from_millis(600),
+        "5 x 40 ms took {took:?}"
+    );
     line.fault(Fault::Blackhole);
-    let lost = tokio::time::timeout(Duration::from_millis(300), sqlx::raw_sql("SELECT 1").execute(&mut connection)).await;
+    let lost =
+        tokio::time::timeout(Duration::from_millis(300), sqlx::raw_sql("SELECT 1").execute(&mut connection))
+            .await;
     assert!(lost.is_err(), "a black hole tells nobody");
     line.heal();
     let mut fresh = PgConnection::connect(&line.through(&server.url("postgres"))).await.unwrap();

@@ -69,14 +69,14 @@ struct Description {
 #[serde(deny_unknown_fields)]
 struct Applied {
     name: String,
-    at: toml::value::Datetime,
+    at: DateTime<Utc>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Failed {
     name: String,
-    at: toml::value::Datetime,
+    at: DateTime<Utc>,
     logs: String,
 }
 
@@ -91,14 +91,14 @@ pub async fn install(sandbox: &Sandbox, project_root: &Path) -> Result<DemoTarge
         sandbox.connect(&address).await.map_err(|error| broken(&description.database, error.to_string()))?;
     run(&mut connection, "the ledger", LEDGER).await?;
     for migration in &description.applied {
-        let started = instant(&migration.at)?;
+        let started = migration.at;
         run(&mut connection, &migration.name, script(&migration.name)?).await?;
         record(&mut connection, &migration.name, started, Some(started + TimeDelta::milliseconds(84)), None)
             .await?;
     }
     run(&mut connection, "state.sql", STATE).await?;
     let failure = &description.failed;
-    record(&mut connection, &failure.name, instant(&failure.at)?, None, Some(&failure.logs)).await?;
+    record(&mut connection, &failure.name, failure.at, None, Some(&failure.logs)).await?;
     connection.close().await.map_err(|error| broken(&description.database, error.to_string()))?;
     Ok(DemoTarget { address, migrations_folder })
 }
@@ -122,10 +122,6 @@ fn script(migration: &str) -> Result<&'static str, Failure> {
         .iter()
         .find_map(|(name, text)| (*name == path).then_some(*text))
         .ok_or_else(|| broken(migration, "demo.toml names it, but it is not compiled in.".to_owned()))
-}
-
-fn instant(at: &toml::value::Datetime) -> Result<DateTime<Utc>, Failure> {
-    at.to_string().parse().map_err(|_| broken("demo.toml", format!("{at} is not a moment in UTC.")))
 }
 
 /// Writes the ledger's row as a deploy would have.

@@ -72,14 +72,22 @@ fn portable(dump: &str) -> String {
         })
     };
     let mut setting_seen = false;
+    let mut heading = "";
     let mut text = String::with_capacity(dump.len());
     for line in dump.lines() {
+        if line.starts_with("-- Name: ") {
+            heading = line;
+        }
         let newer_setting = !setting_seen && line == "SET transaction_timeout = 0;";
         setting_seen |= newer_setting;
-        if !newer_setting && !guard(line) {
-            text.push_str(line);
-            text.push('\n');
+        if newer_setting || guard(line) {
+            continue;
         }
+        // Every new database has this schema already.
+        let public =
+            heading.starts_with("-- Name: public; Type: SCHEMA;") && line == "CREATE SCHEMA \"public\";";
+        text.push_str(if public { "CREATE SCHEMA IF NOT EXISTS \"public\";" } else { line });
+        text.push('\n');
     }
     text
 }

@@ -83,7 +83,7 @@ mod imp {
 
     /// `$1` is the log, the rest the server and its arguments. The inner reader waits for the end of
     /// standard input, then asks for a fast shutdown, an immediate one after 5 s, and kills after 10 s.
-    /// The whole group ignores the terminal's signals: the program decides when to stop the server.
+    /// It leads a process group of its own, so a Ctrl-C at the terminal reaches only the program.
     const GUARD: &str = r#"
 log=$1
 shift

@@ -1,2 +1,4 @@
-#[test]
-fn placeholder() {}
+//! The engine against real servers and keyrings.
+
+mod connect;
+mod secrets;

@@ -1,5 +1,12 @@
 //! Keeping secrets: the vault on disk, and the real keyring on a private bus.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
 use drydock_engine::{
     adapters::keyring::{LONGEST_IN_KEYRING, SecretStore},
     domain::{

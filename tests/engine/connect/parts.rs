@@ -385,12 +385,12 @@ fn serve(mut stream: TcpStream, what: &Fake) {
         Fake::Silence => std::thread::sleep(Duration::from_secs(12)),
         Fake::Close => {}
         Fake::Error(code, text) => {
-            let _ = stream.read(&mut heard);
+            hear_start(&mut stream, &mut heard);
             let _ = stream.write_all(&error_response(code, text));
             let _ = stream.read(&mut heard);
         }
         Fake::Parrot => {
-            let _ = stream.read(&mut heard);
+            hear_start(&mut stream, &mut heard);
             // AuthenticationCleartextPassword
             let _ = stream.write_all(&[b'R', 0, 0, 0, 8, 0, 0, 0, 3]);
             let length = stream.read(&mut heard).unwrap_or(0);
@@ -402,6 +402,14 @@ fn serve(mut stream: TcpStream, what: &Fake) {
             ));
             let _ = stream.read(&mut heard);
         }
+    }
+}
+
+/// Reads up to the start-up message, answering no to the request for encryption before it.
+fn hear_start(stream: &mut TcpStream, heard: &mut [u8]) {
+    if stream.read(heard).is_ok_and(|length| length == 8) {
+        let _ = stream.write_all(b"N");
+        let _ = stream.read(heard);
     }
 }
 

@@ -462,6 +462,12 @@ async fn logins_rights_and_identity_are_told_apart() {
         Warn,
         Code::NameLookup,
     );
+    let standby = server.standby();
+    let report = doctor(&address(standby.port), Some(&secret), None, None).await;
+    names("a standby", &report, Kind::Writable, Block, Code::ReadOnly);
+    let report = doctor(&base, Some(&secret), Some(&address(standby.port)), None).await;
+    names("the app uses a standby", &report, Kind::SameDatabase, Block, Code::IdentityChanged);
+    assert!(report.explanation.unwrap().detail.contains("recovery"), "a standby is told from a copy");
     let copy = server.copy();
     let report = doctor(&base, Some(&secret), Some(&address(copy.port)), None).await;
     names("the app uses a physical copy", &report, Kind::SameDatabase, Block, Code::IdentityChanged);
@@ -567,4 +573,54 @@ async fn sessions_get_their_settings_and_errors_their_place() {
     let seen = identity(&mut connection, &plain).await.unwrap();
     assert_eq!((seen.system_identifier, seen.database.as_str()), (None, "app"));
     sqlx::raw_sql("SELECT 1").execute(&mut connection).await.expect("the transaction is not aborted");
+}
+
+/// psql's variables and files must not change a connection; runs the test below in a process that has them.
+#[test]
+fn variables_and_files_of_psql_have_no_say() {
+    let server = Server::start(&[]);
+    server.sql("postgres", "CREATE DATABASE app");
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("passwords");
+    std::fs::write(&file, format!("*:*:*:*:{}\n", PASSWORD.replace(':', "\\:"))).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    for options in ["", "-c search_path=evil"] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "connect::with_variables_of_psql", "--nocapture"])
+            .env("DRYDOCK_TEST_PORT", server.port.to_string())
+            .envs([("PGHOST", "203.0.113.1"), ("PGPORT", "1"), ("PGUSER", "evil"), ("PGDATABASE", "evil")])
+            .envs([
+                ("PGPASSWORD", PASSWORD),
+                ("PGSSLMODE", "require"),
+                ("PGSSLROOTCERT", "/nonexistent"),
+                ("PGAPPNAME", "evil"),
+            ])
+            .env("PGPASSFILE", &file)
+            .env("PGOPTIONS", options)
+            .output()
+            .unwrap();
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "run by variables_and_files_of_psql_have_no_say in a process of its own"]
+async fn with_variables_of_psql() {
+    let address = address(std::env::var("DRYDOCK_TEST_PORT").unwrap().parse().unwrap());
+    let result = connect(&address, Some(&secret()), "test").await;
+    if !std::env::var("PGOPTIONS").unwrap().is_empty() {
+        let told = result.expect_err("a setting that cannot be taken back is refused");
+        assert!(told.what.contains("PGOPTIONS"), "{told:?}");
+        return;
+    }
+    let name: String = sqlx::query_scalar("SELECT current_setting('application_name')")
+        .fetch_one(&mut result.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(name, "test");
+    let told =
+        connect(&address, None, "test").await.expect_err("neither PGPASSWORD nor the password file is used");
+    assert_eq!(told.code, Code::Authentication, "{told:?}");
 }

@@ -208,6 +208,15 @@ fn a_bus_without_keyring_ends_in_time() {
     inside("without_a_keyring", Command::new("dbus-run-session").args(["--", "sh", "-c", RUN]));
 }
 
+#[test]
+fn a_locked_keyring_ends_in_time() {
+    let start = "gnome-keyring-daemon --start --components=secrets >/dev/null 2>&1; ";
+    inside(
+        "without_a_keyring",
+        Command::new("dbus-run-session").args(["--", "sh", "-c", &format!("{start}{RUN}")]),
+    );
+}
+
 #[tokio::test]
 #[ignore = "run by a_real_keyring_keeps_short_and_long_secrets on a private bus"]
 async fn in_an_unlocked_keyring() {

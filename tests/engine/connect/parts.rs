@@ -159,6 +159,23 @@ impl Server {
         copy
     }
 
+    /// A hot standby on another port: a copy that waits for a primary's log and only reads.
+    pub fn standby(&mut self) -> Self {
+        self.stop();
+        let folder = folder("standby");
+        run(
+            "cp",
+            unprivileged("cp").arg("-a").arg(self.folder.path().join("data")).arg(folder.path().join("data")),
+        );
+        let signal = folder.path().join("data/standby.signal");
+        std::fs::write(&signal, "").unwrap();
+        give(&signal);
+        let mut copy = Self { process: None, folder, port: free_port() };
+        copy.resume();
+        self.resume();
+        copy
+    }
+
     pub fn sql(&self, database: &str, text: &str) {
         let output = Command::new(format!("{PROGRAMS}/psql"))
             .env("PGPASSWORD", PASSWORD)

@@ -575,6 +575,23 @@ async fn sessions_get_their_settings_and_errors_their_place() {
     sqlx::raw_sql("SELECT 1").execute(&mut connection).await.expect("the transaction is not aborted");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_answering_ends_the_walk_in_time() {
+    let secret = secret();
+    let server = Server::start(&[]);
+    server.sql("postgres", "CREATE DATABASE app");
+    let address = address(server.port);
+    let mut holder = connect(&address, Some(&secret), "holder").await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE pg_catalog.pg_namespace IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut holder)
+        .await
+        .unwrap();
+    let report = doctor(&address, Some(&secret), None, None).await;
+    assert!(!report.usable, "{report:#?}");
+    let explanation = report.explanation.unwrap();
+    assert!(matches!(explanation.code, Code::TimedOut | Code::Unreachable), "{explanation:?}");
+}
+
 /// psql's variables and files must not change a connection; runs the test below in a process that has them.
 #[test]
 fn variables_and_files_of_psql_have_no_say() {

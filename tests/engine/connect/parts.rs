@@ -15,6 +15,11 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// The server's own programs: Debian's, or those of the folder in DRYDOCK_TEST_SERVER.
+fn server_program(name: &str) -> PathBuf {
+    std::env::var_os("DRYDOCK_TEST_SERVER").map_or_else(|| PathBuf::from(PROGRAMS), PathBuf::from).join(name)
+}
+
 /// A command as the unprivileged user `postgres` where we are root.
 fn unprivileged(program: impl AsRef<Path>) -> Command {
     if nix::unistd::geteuid().is_root() {
@@ -83,7 +88,7 @@ impl Server {
         give(&secret);
         run(
             "initdb",
-            unprivileged(format!("{PROGRAMS}/initdb"))
+            unprivileged(server_program("initdb"))
                 .args([
                     "-U",
                     "owner",
@@ -114,7 +119,7 @@ impl Server {
 
     pub fn resume(&mut self) {
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
-        let child = unprivileged(format!("{PROGRAMS}/postgres"))
+        let child = unprivileged(server_program("postgres"))
             .arg("-D")
             .arg(self.folder.path().join("data"))
             .arg("-k")

@@ -4,3 +4,7 @@
 mod drift;
 mod sandbox;
 mod sql;
+//! The engine against real servers and keyrings.
+
+mod connect;
+mod secrets;

@@ -53,6 +53,54 @@ pub fn from_url_secret(text: &Secret) -> Result<(ParsedAddress, Option<Secret>),
     parse(text.reveal())
 }
 
+/// Checks an address that was typed into fields instead of pasted: same rules. Fails with `DRY-1001`.
+pub fn check(address: &Address) -> Result<(), Failure> {
+    if address.host.is_empty() {
+        return Err(not_an_address("The host is empty."));
+    }
+    check_host(&address.host)?;
+    let fields = [
+        (&address.user, "The user name"),
+        (&address.database, "The database name"),
+        (&address.schema, "The schema"),
+    ];
+    for (text, what) in fields {
+        check_name(text, what)?;
+        if text.is_empty() {
+            return Err(not_an_address(format!("{what} is empty.")));
+        }
+    }
+    if address.port == 0 {
+        return Err(not_an_address("The port is not a number from 1 to 65535."));
+    }
+    if !(1..=60).contains(&address.connect_timeout_seconds) {
+        return Err(not_an_address("The time to wait for a network step is not between 1 and 60 s."));
+    }
+    for (name, value) in &address.settings {
+        refuse_invisible(value, "A start-up setting")?;
+        if !parameters::is_setting_name(name) {
+            return Err(not_an_address(
+                "The name of a start-up setting holds a character that does not belong there.",
+            ));
+        }
+    }
+    match &address.roots {
+        TlsRoots::File { path } => refuse_invisible(path, "The root certificate's path"),
+        TlsRoots::Pasted { pem } if pem.len() > LONGEST => {
+            Err(not_an_address("The pasted certificate is longer than 64 KiB."))
+        }
+        TlsRoots::System | TlsRoots::Pasted { .. } => Ok(()),
+    }
+}
+
+fn check_name(text: &str, what: &str) -> Result<(), Failure> {
+    refuse_invisible(text, what)?;
+    if text.len() > 255 {
+        return Err(not_an_address(format!("{what} is longer than 255 bytes.")));
+    }
+    Ok(())
+}
+
 /// The failure for a text that is no address; never repeats the text, which may hold a password.
 fn not_an_address(why: impl Into<String>) -> Failure {
     Failure::new(FailureCode::AddressInvalid, "This is not a database address Drydock can read.")
@@ -214,12 +262,8 @@ fn finish(mut draft: Draft) -> Result<(ParsedAddress, Option<Secret>), Failure> 
             user.clone()
         }
     };
-    for (text, what) in [(&user, "The user name"), (&database, "The database name")] {
-        refuse_invisible(text, what)?;
-        if text.len() > 255 {
-            return Err(not_an_address(format!("{what} is longer than 255 bytes.")));
-        }
-    }
+    check_name(&user, "The user name")?;
+    check_name(&database, "The database name")?;
     let password = match draft.password.take().filter(|password| !password.is_empty()) {
         Some(password) => {
             refuse_invisible(password.reveal(), "The password")?;
@@ -251,7 +295,8 @@ fn finish(mut draft: Draft) -> Result<(ParsedAddress, Option<Secret>), Failure> 
         says_pooler: draft.pgbouncer,
         settings: std::mem::take(&mut draft.settings),
     };
-    draft.settle_encryption(&mut address)?;
+    draft.settle_encryption(&mut address);
+    check(&address)?;
     let seen = provider::recognise(&mut address);
     let Draft { mut notes, mut warnings, .. } = draft;
     if let Some(password) = password.as_ref().map(Secret::reveal).filter(|password| password.len() >= 4) {

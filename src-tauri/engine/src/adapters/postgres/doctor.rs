@@ -149,14 +149,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Notes a hop that was reached.
+    /// Notes a hop that was reached. A time of zero means that it took no step of its own: its facts came
+    /// with another hop's answer.
     fn reached(&mut self, kind: HopKind, took: Duration, seen: Seen) {
         let hop = Hop {
             kind,
             name: name(kind).to_owned(),
             outcome: Some(seen.outcome),
             evidence: seen.evidence,
-            milliseconds: Some(took.as_secs_f64() * 1_000.0),
+            milliseconds: (!took.is_zero()).then_some(took.as_secs_f64() * 1_000.0),
         };
         self.explanations.extend(seen.explanation.map(|explanation| (seen.outcome, explanation)));
         (self.on_hop)(&hop);
@@ -248,6 +249,12 @@ fn headline(explanation: &Explanation) -> String {
     match explanation.hop {
         HopKind::NameLookup => "The host's name leads nowhere.",
         HopKind::Tcp => "The server is not reached.",
+        HopKind::Tls if explanation.code == FailureCode::ServerUnsupported => {
+            "The port answers, but it is not PostgreSQL."
+        }
+        HopKind::Tls if explanation.code == FailureCode::Unreachable => {
+            "The port answers, but then nothing comes."
+        }
         HopKind::Tls => "The server is reached, but the encryption does not hold.",
         HopKind::Authentication => match explanation.code {
             FailureCode::Authentication => "The server is reached, but it does not let us in.",

@@ -170,6 +170,7 @@ pub(super) fn from_io(error: &std::io::Error) -> Failure {
             "This computer does not allow the connection.",
             "Check the socket folder's permissions or this computer's firewall.",
         ),
+        Kind::UnexpectedEof if announced_bytes(&text).is_some_and(|bytes| bytes > 64 * 1024 * 1024) => not_postgres(&text),
         Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => lost(&text),
         _ if is_lookup(&text) => Failure::new(FailureCode::NameLookup, "The host's name leads to no address.")
             .why(text)
@@ -177,6 +178,12 @@ pub(super) fn from_io(error: &std::io::Error) -> Failure {
             .next("Check the spelling, the network and the VPN. A paused Supabase project's direct name also disappears."),
         _ => lost(&text),
     }
+}
+
+/// The length a message claimed to have, out of sqlx's `expected to read 1414811696 bytes, got …`: other
+/// protocols' first bytes read as absurd lengths.
+fn announced_bytes(text: &str) -> Option<u64> {
+    text.strip_prefix("expected to read ")?.split(' ').next()?.parse().ok()
 }
 
 fn is_lookup(text: &str) -> bool {
@@ -201,7 +208,8 @@ pub(super) fn from_tls(error: &rustls::Error) -> Failure {
                 "The server's certificate is for another name.",
                 "Use the name the certificate is made for; or check the issuer only, if the way there is trusted.",
             ),
-            Certificate::UnknownIssuer => (
+            // A root of the same name with another key ends in a bad signature.
+            Certificate::UnknownIssuer | Certificate::BadSignature => (
                 "The server's certificate is signed by a root this computer does not trust.",
                 "Get the provider's root certificate and choose it as trusted root.",
             ),

@@ -12,7 +12,7 @@ const IDENTITY: &str = "SELECT pg_catalog.current_database()::text AS name,
        pg_catalog.current_setting('server_version_num')::int4 AS version,
        CASE WHEN pg_catalog.has_function_privilege(
                      pg_catalog.to_regprocedure('pg_catalog.pg_control_system()')::oid, 'EXECUTE')
-            THEN pg_catalog.substring(
+            THEN substring(
                      pg_catalog.query_to_xml('SELECT system_identifier FROM pg_catalog.pg_control_system()',
                                              false, true, '')::text
                      FROM '<system_identifier>([0-9]+)<')

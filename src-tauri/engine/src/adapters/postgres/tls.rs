@@ -29,6 +29,9 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
+/// SSLRequest: length 8, code 80877103 (PostgreSQL's protocol, "SSL Session Encryption").
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
 /// The certificate a server showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
@@ -73,27 +76,43 @@ pub async fn handshake(stream: TcpStream, address: &Address) -> Handshake {
     }
 }
 
+/// Whether the other side speaks PostgreSQL's language at all, and offers encryption: for addresses
+/// without encryption, before any user or password is sent. Has no time limit of its own.
+pub async fn offers_encryption(mut stream: TcpStream) -> Result<bool, Failure> {
+    stream.write_all(&SSL_REQUEST).await.map_err(|error| from_io(&error))?;
+    match stream.read_u8().await {
+        Ok(b'S') => Ok(true),
+        // `E`: an error; a server that does not know the request, or refuses us before it.
+        Ok(b'N' | b'E') => Ok(false),
+        other => Err(no_answer(other)),
+    }
+}
+
+fn no_answer(answer: std::io::Result<u8>) -> Failure {
+    match answer {
+        Ok(byte) => not_postgres(&format!("It answered the request for encryption with byte 0x{byte:02x}.")),
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset
+            ) =>
+        {
+            not_postgres("It closed the connection instead of answering the request for encryption.")
+        }
+        Err(error) => from_io(&error),
+    }
+}
+
 async fn attempt(
     mut stream: TcpStream,
     address: &Address,
     seen: Arc<Mutex<Option<CertificateDer<'static>>>>,
 ) -> Result<Option<String>, Failure> {
-    // SSLRequest: length 8, code 80877103 (PostgreSQL's protocol, "SSL Session Encryption").
-    stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).await.map_err(|error| from_io(&error))?;
+    stream.write_all(&SSL_REQUEST).await.map_err(|error| from_io(&error))?;
     match stream.read_u8().await {
         Ok(b'S') => {}
         Ok(b'N') => return Err(no_tls()),
-        Ok(other) => {
-            return Err(not_postgres(&format!(
-                "It answered the request for encryption with byte 0x{other:02x}."
-            )));
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            return Err(not_postgres(
-                "It closed the connection instead of answering the request for encryption.",
-            ));
-        }
-        Err(error) => return Err(from_io(&error)),
+        other => return Err(no_answer(other)),
     }
     let name = ServerName::try_from(address.host.clone()).map_err(|_| {
         Failure::new(FailureCode::Tls, "The host's name cannot be used for a certificate check.")

@@ -392,7 +392,7 @@ impl Draft {
 
     /// The encryption rule. Remote hosts are checked in full unless the address explicitly turns
     /// encryption off or checks the issuer only; addresses on this computer follow what was written.
-    pub(super) fn settle_encryption(&mut self, address: &mut Address) -> Result<(), Failure> {
+    pub(super) fn settle_encryption(&mut self, address: &mut Address) {
         address.roots = self.roots();
         let mode = self.sslmode.clone();
         let strict = self.sslaccept.as_deref().is_some_and(|accept| accept != "accept_invalid_certs");
@@ -412,7 +412,7 @@ impl Draft {
             if mode.is_some() {
                 self.note("sslmode", "A unix socket stays on this computer and is not encrypted.", false);
             }
-            return Ok(());
+            return;
         }
         let local = address.is_local();
         let (tls, effect, used) = match mode.as_deref() {
@@ -464,7 +464,6 @@ impl Draft {
         if mode.is_some() {
             self.note("sslmode", effect, used);
         }
-        Ok(())
     }
 
     /// `sslrootcert`, or Prisma's `sslcert`, to roots.
@@ -526,7 +525,7 @@ impl Draft {
 }
 
 /// `statement_timeout`, `app.tenant`.
-fn is_setting_name(name: &str) -> bool {
+pub(super) fn is_setting_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 63
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')

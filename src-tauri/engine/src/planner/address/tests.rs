@@ -498,3 +498,23 @@ fn no_output_contains_the_password() {
         }
     }
 }
+
+#[test]
+fn typed_fields_obey_the_same_rules() {
+    let good = parsed("postgres://u:p@db.example.com/app").0.address;
+    check(&good).unwrap();
+    let broken = [
+        Address { host: String::new(), ..good.clone() },
+        Address { host: "db example".to_owned(), ..good.clone() },
+        Address { host: "db\u{202e}.example.com".to_owned(), ..good.clone() },
+        Address { port: 0, ..good.clone() },
+        Address { user: "u\n".to_owned(), ..good.clone() },
+        Address { database: String::new(), ..good.clone() },
+        Address { schema: "s\u{0}".to_owned(), ..good.clone() },
+        Address { connect_timeout_seconds: 0, ..good.clone() },
+        Address { settings: vec![("a b".to_owned(), "c".to_owned())], ..good.clone() },
+    ];
+    for address in broken {
+        assert_eq!(check(&address).expect_err("refused").code, FailureCode::AddressInvalid, "{address:?}");
+    }
+}

@@ -273,27 +273,12 @@ fn v6_only(address: &Address, silent: &[(SocketAddr, io::Error)]) -> Seen {
 
 async fn encryption(walk: &mut Walk<'_>, address: &Address, stream: TcpStream) -> bool {
     if address.tls == TlsMode::Off {
-        let seen = if address.is_local() {
-            Seen::pass("off: the connection stays on this computer")
-        } else {
-            let failure = Failure::new(FailureCode::Tls, "Password and data cross the network unencrypted.")
-                .why("Encryption is turned off in the address.")
-                .next(
-                    "Choose `checked in full`, unless the way to the server is protected by something else.",
-                );
-            Seen::with(Outcome::Warn, "off: readable for anyone on the way", explain(HopKind::Tls, &failure))
-        };
-        walk.reached(HopKind::Tls, Duration::ZERO, seen);
-        return true;
+        return unencrypted(walk, address, stream).await;
     }
     let start = Instant::now();
     let limit = walk.limit(address);
     let Ok(shaken) = tokio::time::timeout(limit, tls::handshake(stream, address)).await else {
-        let failure = Failure::new(FailureCode::Unreachable, "The port answers, but then nothing comes.")
-            .why(format!("The request for encryption was not answered within {:.0} s.", limit.as_secs_f64()))
-            .unchanged("No password was sent.")
-            .next("Check host and port; a proxy or another program may listen there.");
-        walk.reached(HopKind::Tls, start.elapsed(), Seen::failed(Outcome::Block, HopKind::Tls, &failure));
+        walk.reached(HopKind::Tls, start.elapsed(), silence(limit));
         return false;
     };
     let took = start.elapsed();
@@ -308,6 +293,53 @@ async fn encryption(walk: &mut Walk<'_>, address: &Address, stream: TcpStream) -
             false
         }
     }
+}
+
+/// The port is open, but nothing speaks.
+fn silence(limit: Duration) -> Seen {
+    let failure = Failure::new(FailureCode::Unreachable, "The port answers, but then nothing comes.")
+        .why(format!("The first question was not answered within {:.0} s.", limit.as_secs_f64()))
+        .unchanged("No password was sent.")
+        .next("Check host and port; a proxy or another program may listen there.");
+    Seen::failed(Outcome::Block, HopKind::Tls, &failure)
+}
+
+/// Without encryption it is still asked whether PostgreSQL answers, before any password is sent.
+async fn unencrypted(walk: &mut Walk<'_>, address: &Address, stream: TcpStream) -> bool {
+    let start = Instant::now();
+    let limit = walk.limit(address);
+    let offered = match tokio::time::timeout(limit, tls::offers_encryption(stream)).await {
+        Err(_) => {
+            walk.reached(HopKind::Tls, start.elapsed(), silence(limit));
+            return false;
+        }
+        Ok(Err(failure)) => {
+            walk.reached(HopKind::Tls, start.elapsed(), Seen::failed(Outcome::Block, HopKind::Tls, &failure));
+            return false;
+        }
+        Ok(Ok(offered)) => offered,
+    };
+    let seen = if address.is_local() {
+        Seen::pass("off: the connection stays on this computer")
+    } else {
+        let (evidence, why) = if offered {
+            (
+                "off, though the server offers it",
+                "Encryption is turned off in the address; the server offers it.",
+            )
+        } else {
+            (
+                "off: readable for anyone on the way",
+                "Encryption is turned off in the address, and the server offers none.",
+            )
+        };
+        let failure = Failure::new(FailureCode::Tls, "Password and data cross the network unencrypted.")
+            .why(why)
+            .next("Choose `checked in full`, unless the way to the server is protected by something else.");
+        Seen::with(Outcome::Warn, evidence, explain(HopKind::Tls, &failure))
+    };
+    walk.reached(HopKind::Tls, start.elapsed(), seen);
+    true
 }
 
 fn accepted(address: &Address, certificate: Option<&tls::Certificate>, now: DateTime<Utc>) -> Seen {

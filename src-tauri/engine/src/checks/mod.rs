@@ -1,2 +1,4 @@
 //! Preflight and verification checks; each returns findings.
 pub mod drift;
+pub mod effects;
+pub mod repair;

@@ -53,6 +53,8 @@ CREATE PROCEDURE tidy(days int) LANGUAGE sql AS 'DELETE FROM posts';
 CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int, INITCOND = '0');
 CREATE TRIGGER users_touch BEFORE UPDATE OF name ON users FOR EACH ROW
     WHEN (OLD.name IS DISTINCT FROM NEW.name) EXECUTE FUNCTION touch();
+CREATE TRIGGER events_noop BEFORE INSERT ON cache FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE TRIGGER events_after AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION touch();
 ALTER TABLE posts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON posts FOR SELECT USING (author IN (SELECT id FROM users WHERE name = current_user));
 CREATE EXTENSION pgcrypto;
@@ -90,7 +92,15 @@ fn lines(report: &DriftReport) -> Vec<String> {
     report
         .differences
         .iter()
-        .map(|each| format!("{:?} {}: {} [{}]", each.class, each.object, each.sentence, each.culprit.as_deref().unwrap_or("-")))
+        .map(|each| {
+            format!(
+                "{:?} {}: {} [{}]",
+                each.class,
+                each.object,
+                each.sentence,
+                each.culprit.as_deref().unwrap_or("-")
+            )
+        })
         .collect()
 }
 
@@ -226,8 +236,14 @@ async fn what_the_scratch_server_lacks_is_unknown_by_name_and_never_drift() {
 async fn a_waiting_migration_is_named_where_it_settles_a_difference() {
     let fifteen = Server::start(15);
     let failed = "ALTER TABLE users ADD COLUMN mail_lower text;\nCREATE UNIQUE INDEX users_mail_lower_key ON users (mail_lower);";
-    let mut live = live(&fifteen, &["ALTER TABLE users ADD COLUMN mail_lower text", "DROP VIEW top", "CREATE TABLE by_hand (id int)"]).await;
-    let report = report(&mut live, &fifteen, &history(), &[("3_mail_lower", failed), ("4_top", "DROP VIEW top")]).await;
+    let mut live = live(
+        &fifteen,
+        &["ALTER TABLE users ADD COLUMN mail_lower text", "DROP VIEW top", "CREATE TABLE by_hand (id int)"],
+    )
+    .await;
+    let report =
+        report(&mut live, &fifteen, &history(), &[("3_mail_lower", failed), ("4_top", "DROP VIEW top")])
+            .await;
     let settled: Vec<_> =
         report.differences.iter().map(|each| (each.object.as_str(), each.settled_by.as_deref())).collect();
     assert_eq!(

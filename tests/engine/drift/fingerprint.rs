@@ -71,8 +71,10 @@ async fn reading_leaves_the_callers_transaction_as_it_was() {
     run(&mut connection, "CREATE SCHEMA app; SET search_path = app, public").await;
     let mut transaction = connection.begin().await.unwrap();
     read(&mut transaction, &["public".to_owned()]).await.unwrap();
-    let path: String =
-        sqlx::query_scalar("SELECT current_setting('search_path')").fetch_one(&mut *transaction).await.unwrap();
+    let path: String = sqlx::query_scalar("SELECT current_setting('search_path')")
+        .fetch_one(&mut *transaction)
+        .await
+        .unwrap();
     assert_eq!(path, "app, public");
 }
 
@@ -100,7 +102,10 @@ async fn a_thousand_tables_are_read_in_well_under_a_second() {
         let started = std::time::Instant::now();
         fingerprint(&mut connection, &schemas).await.unwrap();
         let hashing = started.elapsed();
-        eprintln!("PostgreSQL {major}: {} objects read in {reading:?}, fingerprint in {hashing:?}", catalogue.count());
+        eprintln!(
+            "PostgreSQL {major}: {} objects read in {reading:?}, fingerprint in {hashing:?}",
+            catalogue.count()
+        );
         assert_eq!((catalogue.tables.len(), catalogue.indexes.len()), (1000, 3000));
         assert!(reading.as_millis() < 3000 && hashing.as_millis() < 3000, "{reading:?} {hashing:?}");
     }

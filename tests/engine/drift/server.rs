@@ -24,7 +24,10 @@ impl Server {
         let folder = tempfile::Builder::new().prefix("drydock-drift-").tempdir_in("/tmp").unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
         let server = Self { folder, binaries, major };
-        server.run("initdb", &["-D", &server.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]);
+        server.run(
+            "initdb",
+            &["-D", &server.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
+        );
         let options = format!(
             "-k {} -c listen_addresses= -c fsync=off -c port={major}00 -c max_connections=30",
             server.folder.path().display()

@@ -2,12 +2,12 @@
 //!
 //! Pure: it decides nothing for the operator, it only knows which way leaves nothing half done.
 
-use super::effects::{effect_states, inverse, text_of};
+use super::effects::{destroys, effect_states, inverse, text_of, writes_only_into_own};
 use crate::domain::{
     catalogue::Catalogue,
     plan::{PlanPurpose, RepairStatement},
     repair::{EffectState, RepairReport, RepairWay, StatementEffect},
-    statement::{ObjectKind, Script, Statement, StatementKind},
+    statement::{Action, ObjectKind, Script, Statement, StatementKind},
 };
 
 /// A failed migration and what is known about it.
@@ -112,13 +112,22 @@ impl<'a> Picture<'a> {
         let passing = |statement: &Statement| {
             matches!(statement.kind, StatementKind::TransactionControl | StatementKind::Session)
         };
-        let lasting =
-            failed.script.statements.iter().zip(effects).filter(|(statement, _)| !passing(statement)).collect();
+        let lasting = failed
+            .script
+            .statements
+            .iter()
+            .zip(effects)
+            .filter(|(statement, _)| !passing(statement))
+            .collect();
         Self { failed, lasting }
     }
 
     fn numbers(&self, state: EffectState) -> Vec<u32> {
-        self.lasting.iter().filter(|(_, effect)| effect.state == state).map(|(_, effect)| effect.number).collect()
+        self.lasting
+            .iter()
+            .filter(|(_, effect)| effect.state == state)
+            .map(|(_, effect)| effect.number)
+            .collect()
     }
 
     /// Nothing can be said about statements without a file or with a text that was not understood.
@@ -158,8 +167,15 @@ impl<'a> Picture<'a> {
         let unknown = self.numbers(EffectState::Unknown);
         way.refused = self.blind().or_else(|| {
             (!unknown.is_empty())
-                .then(|| format!("Whether {} ran cannot be told; running it twice may do harm.", statements(&unknown)))
-                .or_else(|| rest.is_empty().then(|| "All statements are in; nothing is left to run.".to_owned()))
+                .then(|| {
+                    format!(
+                        "Whether {} ran cannot be told; running it twice may do harm.",
+                        statements(&unknown)
+                    )
+                })
+                .or_else(|| {
+                    rest.is_empty().then(|| "All statements are in; nothing is left to run.".to_owned())
+                })
         });
         if way.refused.is_none() {
             way.statements = self.rest();
@@ -185,11 +201,7 @@ impl<'a> Picture<'a> {
             run.push(RepairStatement {
                 sql: self.sql(statement).to_owned(),
                 summary: statement.summary.clone(),
-                destructive: crate::planner::sql::destructive(
-                    statement,
-                    self.failed.script_text.unwrap_or_default(),
-                )
-                .is_some(),
+                destructive: destroys(self.sql(statement), &statement.effects),
             });
         }
         run
@@ -224,7 +236,7 @@ impl<'a> Picture<'a> {
             match effect.state {
                 EffectState::Broken => back.extend(self.drop_broken(statement)),
                 // The statement that failed because its object was there before has made nothing.
-                EffectState::Present if !effect.failed_here && !self.superseded(statement) => {
+                EffectState::Present if !effect.failed_here && !self.goes_with_own_objects(statement) => {
                     match inverse(statement, self.sql(statement), self.failed.live, self.failed.schema) {
                         Some(statements) => back.extend(statements),
                         None => stuck.push(effect.number),
@@ -241,12 +253,24 @@ impl<'a> Picture<'a> {
         );
         let title = format!("Take back: {}", plural(back.len(), "statement"));
         let mut way = self.way(PlanPurpose::UndoFailed { migration }, title, explanation);
-        let unknown: Vec<u32> = self.unknown_outside_dropped(&back);
+        let unknown: Vec<u32> = self
+            .lasting
+            .iter()
+            .filter(|(statement, effect)| {
+                effect.state == EffectState::Unknown
+                    && !effect.failed_here
+                    && !self.goes_with_own_objects(statement)
+            })
+            .map(|(_, effect)| effect.number)
+            .collect();
         way.refused = self.blind().or_else(|| {
             if !stuck.is_empty() {
                 Some(format!("{} cannot be taken back.", capital(&statements(&stuck))))
             } else if !unknown.is_empty() {
-                Some(format!("Whether {} ran cannot be told, so it cannot be taken back.", statements(&unknown)))
+                Some(format!(
+                    "Whether {} ran cannot be told, so it cannot be taken back.",
+                    statements(&unknown)
+                ))
             } else if back.is_empty() {
                 Some("Nothing of it is in; mark it as rolled back instead.".to_owned())
             } else {
@@ -259,35 +283,25 @@ impl<'a> Picture<'a> {
         way
     }
 
-    /// Rows written only into tables and columns that the undo drops need no undo of their own.
-    fn superseded(&self, statement: &Statement) -> bool {
-        statement.effects.is_empty() && self.writes_only_into_own_tables(statement)
-    }
-
-    fn unknown_outside_dropped(&self, _back: &[RepairStatement]) -> Vec<u32> {
-        self.lasting
-            .iter()
-            .filter(|(statement, effect)| {
-                effect.state == EffectState::Unknown
-                    && !effect.failed_here
-                    && !self.superseded(statement)
+    /// It goes when the tables and columns go that this very migration makes.
+    fn goes_with_own_objects(&self, statement: &Statement) -> bool {
+        if statement.effects.is_empty() {
+            return writes_only_into_own(self.sql(statement), self.failed.script);
+        }
+        statement.effects.iter().all(|effect| {
+            self.lasting.iter().any(|(maker, seen)| {
+                maker.number < statement.number
+                    && seen.state == EffectState::Present
+                    && maker.effects.iter().any(|made| {
+                        let own_table =
+                            made.kind == ObjectKind::Table && effect.parent.as_deref() == Some(&made.name);
+                        let own_column = made.kind == ObjectKind::Column
+                            && effect.action == Action::Alter
+                            && (made.kind, &made.parent, &made.name)
+                                == (effect.kind, &effect.parent, &effect.name);
+                        made.action == Action::Create && !made.conditional && (own_table || own_column)
+                    })
             })
-            .map(|(_, effect)| effect.number)
-            .collect()
-    }
-
-    /// INSERT into a table that this very migration makes.
-    fn writes_only_into_own_tables(&self, statement: &Statement) -> bool {
-        let sql = self.sql(statement).trim_start().to_lowercase();
-        let Some(target) = sql.strip_prefix("insert into") else { return false };
-        let target: String =
-            target.trim_start().chars().take_while(|each| !each.is_whitespace() && *each != '(').collect();
-        let target = target.rsplit('.').next().unwrap_or_default().trim_matches('"').to_owned();
-        self.failed.script.statements.iter().flat_map(|each| &each.effects).any(|effect| {
-            effect.kind == ObjectKind::Table
-                && effect.action == crate::domain::statement::Action::Create
-                && !effect.conditional
-                && effect.name.to_lowercase() == target
         })
     }
 
@@ -299,7 +313,9 @@ impl<'a> Picture<'a> {
             [] => String::new(),
             some => format!(" Whether {} ran cannot be told: make sure first.", statements(some)),
         };
-        let explanation = format!("Records it as applied and runs nothing, as `prisma migrate resolve --applied` does.{doubt}");
+        let explanation = format!(
+            "Records it as applied and runs nothing, as `prisma migrate resolve --applied` does.{doubt}"
+        );
         let mut way =
             self.way(PlanPurpose::MarkApplied { migration }, "Mark as applied".to_owned(), explanation);
         let mut missing = self.numbers(EffectState::Absent);
@@ -322,20 +338,26 @@ impl<'a> Picture<'a> {
         let unknown = self.numbers(EffectState::Unknown);
         let doubt = match unknown.as_slice() {
             [] => String::new(),
-            some => format!(" Whether {} ran cannot be told: the next apply runs it again.", statements(some)),
+            some => {
+                format!(" Whether {} ran cannot be told: the next apply runs it again.", statements(some))
+            }
         };
         let explanation = format!(
             "Records it as rolled back and runs nothing, as `prisma migrate resolve --rolled-back` does. The next apply runs the file from the start.{doubt}"
         );
-        let mut way =
-            self.way(PlanPurpose::MarkRolledBack { migration }, "Mark as rolled back".to_owned(), explanation);
+        let mut way = self.way(
+            PlanPurpose::MarkRolledBack { migration },
+            "Mark as rolled back".to_owned(),
+            explanation,
+        );
         let in_the_way: Vec<u32> = self
             .lasting
             .iter()
             .filter(|(statement, effect)| {
                 matches!(effect.state, EffectState::Present | EffectState::Broken)
                     && !effect.failed_here
-                    && (statement.effects.is_empty() || statement.effects.iter().any(|each| !each.conditional))
+                    && (statement.effects.is_empty()
+                        || statement.effects.iter().any(|each| !each.conditional))
             })
             .map(|(_, effect)| effect.number)
             .collect();
@@ -349,7 +371,8 @@ impl<'a> Picture<'a> {
         way
     }
 
-    /// Nothing in: start again. All in: say so. Halfway: back if nothing is lost by it, else forward.
+    /// Nothing in: start again. All in: say so. Halfway: back, unless that costs a table's rows or the
+    /// cause was a passing one.
     fn recommended(&self, ways: &[RepairWay]) -> Option<PlanPurpose> {
         if self.blind().is_some() {
             return None;
@@ -357,18 +380,39 @@ impl<'a> Picture<'a> {
         let open = |wanted: fn(&PlanPurpose) -> bool| {
             ways.iter().find(|way| way.refused.is_none() && wanted(&way.purpose))
         };
-        let nothing_unknown = self.numbers(EffectState::Unknown).is_empty();
+        let sure = self.numbers(EffectState::Unknown).is_empty();
         let undo = open(|purpose| matches!(purpose, PlanPurpose::UndoFailed { .. }));
-        let safe_undo = undo.filter(|way| !way.statements.iter().any(|statement| statement.destructive));
+        let finish = open(|purpose| matches!(purpose, PlanPurpose::FinishFailed { .. }));
+        let costs_rows = |way: &&RepairWay| {
+            way.statements.iter().any(|each| each.destructive && each.sql.starts_with("DROP TABLE"))
+        };
         open(|purpose| matches!(purpose, PlanPurpose::MarkRolledBack { .. }))
-            .filter(|_| nothing_unknown)
-            .or_else(|| {
-                open(|purpose| matches!(purpose, PlanPurpose::MarkApplied { .. })).filter(|_| nothing_unknown)
-            })
-            .or(safe_undo)
-            .or_else(|| open(|purpose| matches!(purpose, PlanPurpose::FinishFailed { .. })))
+            .or_else(|| open(|purpose| matches!(purpose, PlanPurpose::MarkApplied { .. })))
+            .filter(|_| sure)
+            .or_else(|| finish.filter(|_| self.cause_was_passing()))
+            .or_else(|| undo.filter(|way| !costs_rows(way)))
+            .or(finish)
             .or(undo)
             .map(|way| way.purpose.clone())
+    }
+
+    /// A lock, a cancel, a full disk or a lost connection: the statement itself may be right.
+    fn cause_was_passing(&self) -> bool {
+        const PASSING: [&str; 12] = [
+            "55P03",
+            "57014",
+            "40P01",
+            "40001",
+            "57P01",
+            "53100",
+            "53300",
+            "08006",
+            "lock timeout",
+            "canceling statement",
+            "deadlock detected",
+            "terminating connection",
+        ];
+        self.failed.ledger_logs.is_some_and(|logs| PASSING.iter().any(|sign| logs.contains(sign)))
     }
 }
 

@@ -189,7 +189,9 @@ impl Column {
             lines.push("not null".to_owned());
         }
         match (&self.default, self.generated.as_deref()) {
-            (Some(expression), Some("v")) => lines.push(format!("generated always as ({expression}) virtual")),
+            (Some(expression), Some("v")) => {
+                lines.push(format!("generated always as ({expression}) virtual"))
+            }
             (Some(expression), Some(_)) => lines.push(format!("generated always as ({expression}) stored")),
             (Some(expression), None) => lines.push(format!("default {expression}")),
             (None, _) => {}
@@ -482,9 +484,9 @@ impl Catalogue {
 
     /// The constraint of that table.
     pub fn constraint(&self, schema: &str, table: &str, name: &str) -> Option<&Constraint> {
-        self.constraints
-            .iter()
-            .find(|constraint| constraint.schema == schema && constraint.table == table && constraint.name == name)
+        self.constraints.iter().find(|constraint| {
+            constraint.schema == schema && constraint.table == table && constraint.name == name
+        })
     }
 
     /// The enum type of that name.
@@ -518,10 +520,16 @@ impl Catalogue {
                 self.functions.iter().find(|each| each.schema == *schema && each.signature() == *name)?.origin
             }
             ObjectKind::Trigger => {
-                self.triggers.iter().find(|each| (&each.schema, each.table.as_str(), &each.name) == (schema, parent, name))?.origin
+                self.triggers
+                    .iter()
+                    .find(|each| (&each.schema, each.table.as_str(), &each.name) == (schema, parent, name))?
+                    .origin
             }
             ObjectKind::Policy => {
-                self.policies.iter().find(|each| (&each.schema, each.table.as_str(), &each.name) == (schema, parent, name))?.origin
+                self.policies
+                    .iter()
+                    .find(|each| (&each.schema, each.table.as_str(), &each.name) == (schema, parent, name))?
+                    .origin
             }
             ObjectKind::Extension => self.extensions.iter().find(|each| each.name == *name)?.origin,
             ObjectKind::Schema => return None,

@@ -43,7 +43,8 @@ pub async fn drift(
 
     let gap = version_gap(&scratch_version, &live_version);
     let mut not_comparable = replay.not_comparable.clone();
-    not_comparable.extend(render_live(scratch, &expected, &mut there, gap.as_deref()).await.map_err(on_scratch)?);
+    not_comparable
+        .extend(render_live(scratch, &expected, &mut there, gap.as_deref()).await.map_err(on_scratch)?);
 
     let culprit = |object: &ObjectRef| {
         let by_transaction = expected.origin(object).and_then(|transaction| replay.culprit(transaction));

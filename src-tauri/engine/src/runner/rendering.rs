@@ -42,8 +42,11 @@ pub async fn render_live(
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    let sketches: Vec<Sketch> =
-        places.iter().enumerate().map(|(number, place)| Sketch { statements: sketch(live, place, number) }).collect();
+    let sketches: Vec<Sketch> = places
+        .iter()
+        .enumerate()
+        .map(|(number, place)| Sketch { statements: sketch(live, place, number) })
+        .collect();
     let (rendered, outcomes) = scratch::render(scratch, &expected.schemas, &sketches).await?;
     let mut not_comparable = Vec::new();
     for (number, (place, outcome)) in places.iter().zip(outcomes).enumerate() {
@@ -70,7 +73,8 @@ fn is_a_real_difference(refusal: &Refusal) -> bool {
 fn differing(expected: &Catalogue, live: &Catalogue) -> Vec<Place> {
     let mut places = Vec::new();
     for (number, view) in live.views.iter().enumerate() {
-        let made = expected.views.iter().find(|made| (&made.schema, &made.name) == (&view.schema, &view.name));
+        let made =
+            expected.views.iter().find(|made| (&made.schema, &made.name) == (&view.schema, &view.name));
         if made.is_some_and(|made| made.definition != view.definition) {
             places.push(Place::View(number));
         }
@@ -88,20 +92,27 @@ fn differing(expected: &Catalogue, live: &Catalogue) -> Vec<Place> {
     }
     for (number, constraint) in live.constraints.iter().enumerate() {
         let has_expression = matches!(constraint.kind, ConstraintKind::Check | ConstraintKind::Exclusion);
-        let known = expected.constraints.iter().any(|made| made.definition == constraint.definition && made.table == constraint.table);
+        let known = expected
+            .constraints
+            .iter()
+            .any(|made| made.definition == constraint.definition && made.table == constraint.table);
         if has_expression && !known && expected.table(&constraint.schema, &constraint.table).is_some() {
             places.push(Place::Constraint(number));
         }
     }
     for (number, index) in live.indexes.iter().enumerate() {
-        let known = expected.indexes.iter().any(|made| made.definition == index.definition && made.table == index.table);
+        let known = expected
+            .indexes
+            .iter()
+            .any(|made| made.definition == index.definition && made.table == index.table);
         if !index.of_constraint && !known && expected.table(&index.schema, &index.table).is_some() {
             places.push(Place::Index(number));
         }
     }
     for (number, function) in live.functions.iter().enumerate() {
         let made = expected.functions.iter().find(|made| {
-            (&made.schema, &made.name, &made.arguments) == (&function.schema, &function.name, &function.arguments)
+            (&made.schema, &made.name, &made.arguments)
+                == (&function.schema, &function.name, &function.arguments)
         });
         if made.is_some_and(|made| made.definition != function.definition) {
             places.push(Place::Function(number));
@@ -124,8 +135,10 @@ fn differing(expected: &Catalogue, live: &Catalogue) -> Vec<Place> {
         }
     }
     for (number, each) in live.types.iter().enumerate() {
-        let made = expected.types.iter().find(|made| (&made.schema, &made.name) == (&each.schema, &each.name));
-        if made.is_some_and(|made| made.definition != each.definition) && each.definition.starts_with(DOMAIN) {
+        let made =
+            expected.types.iter().find(|made| (&made.schema, &made.name) == (&each.schema, &each.name));
+        if made.is_some_and(|made| made.definition != each.definition) && each.definition.starts_with(DOMAIN)
+        {
             places.push(Place::Type(number));
         }
     }
@@ -141,7 +154,11 @@ fn sketch(live: &Catalogue, place: &Place, number: usize) -> String {
     match place {
         Place::View(at) => {
             let view = &live.views[*at];
-            format!("CREATE VIEW {} AS {}", qualified(&view.schema, &probe), view.definition.trim().trim_end_matches(';'))
+            format!(
+                "CREATE VIEW {} AS {}",
+                qualified(&view.schema, &probe),
+                view.definition.trim().trim_end_matches(';')
+            )
         }
         Place::Default(at, column) => {
             let table = &live.tables[*at];
@@ -166,18 +183,25 @@ fn sketch(live: &Catalogue, place: &Place, number: usize) -> String {
         Place::Index(at) => {
             let index = &live.indexes[*at];
             let unique = if index.unique { "UNIQUE " } else { "" };
-            format!("CREATE {unique}INDEX {probe} ON {} {}", qualified(&index.schema, &index.table), index.definition)
+            format!(
+                "CREATE {unique}INDEX {probe} ON {} {}",
+                qualified(&index.schema, &index.table),
+                index.definition
+            )
         }
         Place::Function(at) => live.functions[*at].definition.clone(),
         Place::Trigger(at) => {
             let trigger = &live.triggers[*at];
-            let (name, table) =
-                (scratch::quoted(&trigger.name), qualified(&trigger.schema, &trigger.table));
+            let (name, table) = (scratch::quoted(&trigger.name), qualified(&trigger.schema, &trigger.table));
             format!("DROP TRIGGER {name} ON {table}; {}", trigger.definition)
         }
         Place::Policy(at) => {
             let policy = &live.policies[*at];
-            format!("CREATE POLICY {probe} ON {} {}", qualified(&policy.schema, &policy.table), policy.definition)
+            format!(
+                "CREATE POLICY {probe} ON {} {}",
+                qualified(&policy.schema, &policy.table),
+                policy.definition
+            )
         }
         Place::Type(at) => {
             let each = &live.types[*at];
@@ -193,7 +217,9 @@ fn take_over(live: &mut Catalogue, place: &Place, rendered: &Catalogue, number: 
     match place {
         Place::View(at) => {
             let view = &mut live.views[*at];
-            if let Some(drawn) = rendered.views.iter().find(|drawn| drawn.schema == view.schema && drawn.name == probe) {
+            if let Some(drawn) =
+                rendered.views.iter().find(|drawn| drawn.schema == view.schema && drawn.name == probe)
+            {
                 view.definition = drawn.definition.clone();
             }
         }
@@ -218,7 +244,8 @@ fn take_over(live: &mut Catalogue, place: &Place, rendered: &Catalogue, number: 
         Place::Function(at) => {
             let function = &mut live.functions[*at];
             let same = |drawn: &&crate::domain::catalogue::Function| {
-                (&drawn.schema, &drawn.name, &drawn.arguments) == (&function.schema, &function.name, &function.arguments)
+                (&drawn.schema, &drawn.name, &drawn.arguments)
+                    == (&function.schema, &function.name, &function.arguments)
             };
             if let Some(drawn) = rendered.functions.iter().find(same) {
                 function.definition = drawn.definition.clone();
@@ -244,7 +271,9 @@ fn take_over(live: &mut Catalogue, place: &Place, rendered: &Catalogue, number: 
         }
         Place::Type(at) => {
             let each = &mut live.types[*at];
-            if let Some(drawn) = rendered.types.iter().find(|drawn| drawn.schema == each.schema && drawn.name == probe) {
+            if let Some(drawn) =
+                rendered.types.iter().find(|drawn| drawn.schema == each.schema && drawn.name == probe)
+            {
                 each.definition = drawn.definition.clone();
             }
         }
@@ -253,7 +282,9 @@ fn take_over(live: &mut Catalogue, place: &Place, rendered: &Catalogue, number: 
 
 fn object(live: &Catalogue, place: &Place) -> ObjectRef {
     match place {
-        Place::View(at) => ObjectRef::top(live.views[*at].kind(), &live.views[*at].schema, &live.views[*at].name),
+        Place::View(at) => {
+            ObjectRef::top(live.views[*at].kind(), &live.views[*at].schema, &live.views[*at].name)
+        }
         Place::Default(at, column) => {
             let table = &live.tables[*at];
             ObjectRef::part(ObjectKind::Column, &table.schema, &table.name, &table.columns[*column].name)

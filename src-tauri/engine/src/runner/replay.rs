@@ -79,8 +79,8 @@ impl OneMigration<'_> {
             return self.step_by_step(connection).await;
         }
         let outcome = scratch::run(connection, self.sql).await?;
-        let left_open =
-            (outcome.is_err() || self.script.mode == ScriptMode::AsWritten) && scratch::close_transaction(connection).await?;
+        let left_open = (outcome.is_err() || self.script.mode == ScriptMode::AsWritten)
+            && scratch::close_transaction(connection).await?;
         match outcome {
             Ok(()) if left_open => {
                 let reason = "its transaction is never committed, so nothing of it stays";
@@ -136,7 +136,10 @@ impl OneMigration<'_> {
         if may_do_anything(text) {
             self.not_comparable(
                 whole_schema(self.schema),
-                format!("what line {} of `{}` makes is not known, it could not be replayed ({})", statement.line, self.name, refusal.message),
+                format!(
+                    "what line {} of `{}` makes is not known, it could not be replayed ({})",
+                    statement.line, self.name, refusal.message
+                ),
             );
         }
     }

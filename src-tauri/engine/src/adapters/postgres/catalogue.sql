@@ -2,7 +2,8 @@ WITH space AS (
     SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY ({schemas})
 ),
 relation AS (
-    SELECT c.*, c.xmin AS writer, s.nspname
+    SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.reltype, c.relpartbound, c.reloptions,
+           c.relrowsecurity, c.relforcerowsecurity, c.xmin AS writer, s.nspname
     FROM pg_catalog.pg_class c
     JOIN space s ON s.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c')
@@ -12,7 +13,8 @@ relation AS (
                       WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ),
 type AS (
-    SELECT t.*, t.xmin AS writer, s.nspname
+    SELECT t.oid, t.typname, t.typtype, t.typbasetype, t.typtypmod, t.typnotnull, t.typdefault, t.typrelid,
+           t.xmin AS writer, s.nspname
     FROM pg_catalog.pg_type t
     JOIN space s ON s.oid = t.typnamespace
     WHERE t.typtype IN ('e', 'd', 'r', 'c')
@@ -183,7 +185,10 @@ SELECT json_strip_nulls(json_build_object(
     ) ORDER BY r.nspname, r.relname, g.tgname)
     FROM pg_catalog.pg_trigger g
     JOIN relation r ON r.oid = g.tgrelid
-    WHERE NOT g.tgisinternal AND {own_trigger}
+    WHERE NOT g.tgisinternal
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_catalog.pg_trigger'::regclass AND d.objid = g.oid
+                        AND d.refclassid = 'pg_catalog.pg_trigger'::regclass)
 ),
 
 'policies', (

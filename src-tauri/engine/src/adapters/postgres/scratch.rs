@@ -90,7 +90,9 @@ pub async fn schemas(connection: &mut PgConnection) -> Result<Vec<String>, sqlx:
 
 /// The version as people say it: `15.18`.
 pub async fn version(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
-    let row = sqlx::raw_sql("SELECT pg_catalog.current_setting('server_version') AS version").fetch_one(connection).await?;
+    let row = sqlx::raw_sql("SELECT pg_catalog.current_setting('server_version') AS version")
+        .fetch_one(connection)
+        .await?;
     let version: String = row.try_get("version")?;
     Ok(version.split(' ').next().unwrap_or_default().to_owned())
 }

@@ -74,8 +74,12 @@ fn characters(type_name: &str) -> Option<u32> {
 
 fn emptiness(expected: &Column, live: &Column) -> Option<(DriftClass, String)> {
     match (expected.not_null, live.not_null) {
-        (true, false) => Some((DriftClass::Dangerous, "may be empty; its migration says it must not".to_owned())),
-        (false, true) => Some((DriftClass::Dangerous, "must not be empty; its migration says it may".to_owned())),
+        (true, false) => {
+            Some((DriftClass::Dangerous, "may be empty; its migration says it must not".to_owned()))
+        }
+        (false, true) => {
+            Some((DriftClass::Dangerous, "must not be empty; its migration says it may".to_owned()))
+        }
         _ => None,
     }
 }
@@ -115,7 +119,9 @@ fn identity(expected: &Column, live: &Column) -> Option<(DriftClass, String)> {
         (None, Some(_)) => {
             Some((DriftClass::Dangerous, "numbers itself; its migration says it does not".to_owned()))
         }
-        _ => Some((DriftClass::Dangerous, "numbers itself in another way than its migration says".to_owned())),
+        _ => {
+            Some((DriftClass::Dangerous, "numbers itself in another way than its migration says".to_owned()))
+        }
     }
 }
 

@@ -65,8 +65,12 @@ impl Comparison<'_> {
                     "Unique constraint `{}` is there as the unique index `{}`.",
                     constraint.name, index.name
                 );
-                let draft =
-                    Draft::different(DriftClass::Harmless, sentence, constraint.definition.clone(), index.text());
+                let draft = Draft::different(
+                    DriftClass::Harmless,
+                    sentence,
+                    constraint.definition.clone(),
+                    index.text(),
+                );
                 self.report(&object, draft);
                 continue;
             }
@@ -77,7 +81,10 @@ impl Comparison<'_> {
                 self.parent(&object),
                 consequence(constraint.kind)
             );
-            self.report(&object, Draft::missing(DriftClass::Dangerous, sentence, constraint.definition.clone()));
+            self.report(
+                &object,
+                Draft::missing(DriftClass::Dangerous, sentence, constraint.definition.clone()),
+            );
         }
     }
 
@@ -91,9 +98,15 @@ impl Comparison<'_> {
         let (class, sentence) = if (expected.kind, &expected.definition) != (live.kind, &live.definition) {
             (DriftClass::Dangerous, format!("{name} says something else than its migration."))
         } else if expected.validated && !live.validated {
-            (DriftClass::Dangerous, format!("{name} was never checked against the rows that were there before it."))
+            (
+                DriftClass::Dangerous,
+                format!("{name} was never checked against the rows that were there before it."),
+            )
         } else if live.validated && !expected.validated {
-            (DriftClass::Harmless, format!("{name} was checked against all rows; its migration leaves that out."))
+            (
+                DriftClass::Harmless,
+                format!("{name} was checked against all rows; its migration leaves that out."),
+            )
         } else {
             return;
         };
@@ -136,10 +149,17 @@ impl Comparison<'_> {
     fn index(&mut self, object: &ObjectRef, expected: &Index, live: &Index) {
         let title = self.title(object);
         let (class, sentence) = if !live.valid || !live.ready {
-            let so = if live.unique { "queries do not use it, and doubles may be there" } else { "queries do not use it" };
+            let so = if live.unique {
+                "queries do not use it, and doubles may be there"
+            } else {
+                "queries do not use it"
+            };
             (DriftClass::Dangerous, format!("{title} is INVALID, left by an interrupted build: {so}."))
         } else if expected.table != live.table {
-            (DriftClass::Dangerous, format!("{title} is on `{}`; its migration puts it on `{}`.", live.table, expected.table))
+            (
+                DriftClass::Dangerous,
+                format!("{title} is on `{}`; its migration puts it on `{}`.", live.table, expected.table),
+            )
         } else if expected.shape() != live.shape() {
             let what = match (expected.unique, live.unique) {
                 (true, false) => "lets doubles in; its migration says it must not",
@@ -174,7 +194,10 @@ impl Comparison<'_> {
                 constraint.name,
                 self.parent(&object)
             );
-            self.report(&object, Draft::extra(DriftClass::Dangerous, sentence, constraint.definition.clone()));
+            self.report(
+                &object,
+                Draft::extra(DriftClass::Dangerous, sentence, constraint.definition.clone()),
+            );
         }
     }
 
@@ -199,7 +222,10 @@ impl Comparison<'_> {
                 let text = "is on the database only; it may refuse rows that the app writes";
                 (DriftClass::Dangerous, format!("{title} {text}."))
             } else {
-                (DriftClass::Harmless, format!("{title} is on the database only; no applied migration makes it."))
+                (
+                    DriftClass::Harmless,
+                    format!("{title} is on the database only; no applied migration makes it."),
+                )
             };
             self.report(&object, Draft::extra(class, sentence, index.text()));
         }
@@ -212,7 +238,11 @@ impl Comparison<'_> {
                 && there.valid
                 && self.expected.index(&there.schema, &there.name).is_none()
                 && !taken.indexes.contains(&(there.schema.clone(), there.name.clone()))
-                && !taken.constraints.contains(&(there.schema.clone(), there.table.clone(), there.name.clone()))
+                && !taken.constraints.contains(&(
+                    there.schema.clone(),
+                    there.table.clone(),
+                    there.name.clone(),
+                ))
         })
     }
 
@@ -227,7 +257,9 @@ impl Comparison<'_> {
 
     fn leads_to_a_missing_table(&self, constraint: &Constraint) -> bool {
         constraint.references.as_ref().is_some_and(|to| {
-            let has = |tables: &[Table]| tables.iter().any(|table| format!("{}.{}", table.schema, table.name) == *to);
+            let has = |tables: &[Table]| {
+                tables.iter().any(|table| format!("{}.{}", table.schema, table.name) == *to)
+            };
             has(&self.expected.tables) && !has(&self.live.tables)
         })
     }

@@ -15,9 +15,8 @@ impl<'a> Lookup<'a> {
     pub(super) fn new(catalogue: &'a Catalogue) -> Self {
         let table = |each: &'a Table| ((each.schema.as_str(), each.name.as_str()), each);
         let index = |each: &'a Index| ((each.schema.as_str(), each.name.as_str()), each);
-        let constraint = |each: &'a Constraint| {
-            ((each.schema.as_str(), each.table.as_str(), each.name.as_str()), each)
-        };
+        let constraint =
+            |each: &'a Constraint| ((each.schema.as_str(), each.table.as_str(), each.name.as_str()), each);
         Self {
             catalogue,
             table_by_name: catalogue.tables.iter().map(table).collect(),

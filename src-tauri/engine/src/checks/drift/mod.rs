@@ -125,8 +125,11 @@ impl Comparison<'_> {
     fn not_comparable(&mut self) {
         let mut seen: Vec<&ObjectRef> = Vec::new();
         for NotComparable { object, reason, migration } in self.attribution.not_comparable {
-            let within_another =
-                self.attribution.not_comparable.iter().any(|each| each.object != *object && covers(&each.object, object));
+            let within_another = self
+                .attribution
+                .not_comparable
+                .iter()
+                .any(|each| each.object != *object && covers(&each.object, object));
             if within_another || seen.contains(&object) {
                 continue;
             }
@@ -137,7 +140,9 @@ impl Comparison<'_> {
                 kind: object.kind,
                 object: object.qualified(),
                 sentence: match object.kind {
-                    ObjectKind::Schema => format!("{} was not compared in full: {reason}.", self.title(object)),
+                    ObjectKind::Schema => {
+                        format!("{} was not compared in full: {reason}.", self.title(object))
+                    }
                     _ => format!("{} was not compared: {reason}.", self.title(object)),
                 },
                 expected: None,

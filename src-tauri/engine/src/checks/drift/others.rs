@@ -39,8 +39,11 @@ impl Comparison<'_> {
         }
         for label in live.labels.iter().filter(|label| !has(expected, &label.name)) {
             let object = object(&label.name);
-            let sentence =
-                format!("Enum {} has the value `{}`; no applied migration adds it.", self.parent(&object), label.name);
+            let sentence = format!(
+                "Enum {} has the value `{}`; no applied migration adds it.",
+                self.parent(&object),
+                label.name
+            );
             self.report(&object, Draft::extra(DriftClass::Harmless, sentence, label.name.clone()));
         }
         let common = |of: &EnumType, other: &EnumType| -> Vec<String> {
@@ -50,7 +53,10 @@ impl Comparison<'_> {
         if made != there {
             let object = ObjectRef::top(ObjectKind::Enum, &expected.schema, &expected.name);
             let sentence = format!("Enum {} lists its values in another order.", self.name(&object));
-            self.report(&object, Draft::different(DriftClass::Cosmetic, sentence, made.join("\n"), there.join("\n")));
+            self.report(
+                &object,
+                Draft::different(DriftClass::Cosmetic, sentence, made.join("\n"), there.join("\n")),
+            );
         }
     }
 
@@ -61,7 +67,9 @@ impl Comparison<'_> {
             match (made, there) {
                 (Some(made), Some(there)) => self.differs(&object(made), &made.definition, &there.definition),
                 (Some(made), None) => self.missing(&object(made), made.definition.clone()),
-                (None, Some(there)) => self.extra(DriftClass::Harmless, &object(there), there.definition.clone()),
+                (None, Some(there)) => {
+                    self.extra(DriftClass::Harmless, &object(there), there.definition.clone())
+                }
                 (None, None) => {}
             }
         }
@@ -89,7 +97,9 @@ impl Comparison<'_> {
                 }
                 (None, Some(there)) => {
                     let owner_was_made = match (&there.owner_table, &there.owner_column) {
-                        (Some(table), Some(column)) => expected.column(&there.schema, table, column).is_some(),
+                        (Some(table), Some(column)) => {
+                            expected.column(&there.schema, table, column).is_some()
+                        }
                         _ => true,
                     };
                     if !there.of_identity && owner_was_made {
@@ -113,7 +123,8 @@ impl Comparison<'_> {
                 (Some(made), Some(there)) if made.materialized != there.materialized => {
                     let object = object(made);
                     let word = if there.materialized { "is materialized" } else { "is not materialized" };
-                    let sentence = format!("View {} {word}; its migration says otherwise.", self.name(&object));
+                    let sentence =
+                        format!("View {} {word}; its migration says otherwise.", self.name(&object));
                     self.report(
                         &object,
                         Draft::different(DriftClass::Dangerous, sentence, text(made), text(there)),
@@ -135,7 +146,9 @@ impl Comparison<'_> {
             match (made, there) {
                 (Some(made), Some(there)) => self.differs(&object(made), &made.definition, &there.definition),
                 (Some(made), None) => self.missing(&object(made), made.definition.clone()),
-                (None, Some(there)) => self.extra(DriftClass::Harmless, &object(there), there.definition.clone()),
+                (None, Some(there)) => {
+                    self.extra(DriftClass::Harmless, &object(there), there.definition.clone())
+                }
                 (None, None) => {}
             }
         }
@@ -150,9 +163,9 @@ impl Comparison<'_> {
             match (made, there) {
                 (Some(made), Some(there)) if made.enabled != there.enabled => {
                     let object = object(made);
-                    let word = if there.enabled == "D" { "is switched off" } else { "fires in other sessions" };
-                    let sentence =
-                        format!("{} {word}; its migration says otherwise.", self.title(&object));
+                    let word =
+                        if there.enabled == "D" { "is switched off" } else { "fires in other sessions" };
+                    let sentence = format!("{} {word}; its migration says otherwise.", self.title(&object));
                     let (made, there) = (made.definition.clone(), there.definition.clone());
                     self.report(&object, Draft::different(DriftClass::Dangerous, sentence, made, there));
                 }
@@ -170,7 +183,8 @@ impl Comparison<'_> {
 
     pub(super) fn policies(&mut self) {
         let (expected, live) = (self.expected, self.live);
-        let object = |each: &Policy| ObjectRef::part(ObjectKind::Policy, &each.schema, &each.table, &each.name);
+        let object =
+            |each: &Policy| ObjectRef::part(ObjectKind::Policy, &each.schema, &each.table, &each.name);
         let key = |each: &Policy| (each.schema.clone(), each.table.clone(), each.name.clone());
         for (made, there) in pairs(&expected.policies, &live.policies, key) {
             match (made, there) {
@@ -201,8 +215,10 @@ impl Comparison<'_> {
                     self.report(&object, Draft::different(DriftClass::Harmless, sentence, made, there));
                 }
                 (Some(made), Some(there)) if self.attribution.same_major && made.version != there.version => {
-                    let sentence =
-                        format!("Extension `{name}` is {}; the scratch copy has {}.", there.version, made.version);
+                    let sentence = format!(
+                        "Extension `{name}` is {}; the scratch copy has {}.",
+                        there.version, made.version
+                    );
                     let (made, there) = (made.version.clone(), there.version.clone());
                     self.report(&object, Draft::different(DriftClass::Cosmetic, sentence, made, there));
                 }
@@ -231,7 +247,8 @@ impl Comparison<'_> {
     fn differs(&mut self, object: &ObjectRef, expected: &str, live: &str) {
         if expected != live {
             let sentence = format!("{} is defined differently than its migration says.", self.title(object));
-            let draft = Draft::different(DriftClass::Dangerous, sentence, expected.to_owned(), live.to_owned());
+            let draft =
+                Draft::different(DriftClass::Dangerous, sentence, expected.to_owned(), live.to_owned());
             self.report(object, draft);
         }
     }

@@ -22,7 +22,9 @@ pub fn headline(differences: &[Difference], replayed: u32) -> String {
     match unknown.len() {
         0 => format!("{alike}."),
         1 => "1 object could not be compared; nothing dangerous was found in the others.".to_owned(),
-        several => format!("{several} objects could not be compared; nothing dangerous was found in the others."),
+        several => {
+            format!("{several} objects could not be compared; nothing dangerous was found in the others.")
+        }
     }
 }
 
@@ -43,7 +45,10 @@ fn dangerous_headline(dangerous: &[&Difference]) -> String {
             "{} differ from what the migrations make.",
             count(dangerous.len(), &words::kind(*first).to_lowercase())
         ),
-        _ => format!("The database differs from its migrations in {} ways the app may fail on.", dangerous.len()),
+        _ => format!(
+            "The database differs from its migrations in {} ways the app may fail on.",
+            dangerous.len()
+        ),
     }
 }
 
@@ -100,7 +105,11 @@ mod tests {
             ),
             (vec![(Dangerous, Different, Column)], "x may be empty; its migration says it must not."),
             (
-                vec![(Dangerous, MissingLive, Table), (Dangerous, MissingLive, Table), (Dangerous, Different, Column)],
+                vec![
+                    (Dangerous, MissingLive, Table),
+                    (Dangerous, MissingLive, Table),
+                    (Dangerous, Different, Column),
+                ],
                 "The database has 2 tables fewer than its migrations make.",
             ),
             (vec![(Dangerous, Different, Index); 2], "2 indexes differ from what the migrations make."),
@@ -118,7 +127,10 @@ mod tests {
 
     #[test]
     fn the_lead_says_how_it_was_found() {
-        assert_eq!(lead(26, 0, "18.4", 3.2), "26 migrations replayed on a scratch copy, PostgreSQL 18.4, in 3 s.");
+        assert_eq!(
+            lead(26, 0, "18.4", 3.2),
+            "26 migrations replayed on a scratch copy, PostgreSQL 18.4, in 3 s."
+        );
         assert_eq!(
             lead(1, 1, "15.18", 0.3),
             "1 migration replayed on a scratch copy, PostgreSQL 15.18, in under a second. 1 could not be replayed whole."

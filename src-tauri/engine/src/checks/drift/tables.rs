@@ -23,8 +23,10 @@ impl Comparison<'_> {
         for table in &live.tables {
             if expected.table(&table.schema, &table.name).is_none() {
                 let object = object(table);
-                let sentence =
-                    format!("{} is on the database only; no applied migration makes it.", self.title(&object));
+                let sentence = format!(
+                    "{} is on the database only; no applied migration makes it.",
+                    self.title(&object)
+                );
                 self.report(&object, Draft::extra(DriftClass::Harmless, sentence, text(table)));
             }
         }
@@ -75,7 +77,9 @@ impl Comparison<'_> {
             }
             _ => {}
         }
-        if expected.row_security != live.row_security || expected.force_row_security != live.force_row_security {
+        if expected.row_security != live.row_security
+            || expected.force_row_security != live.force_row_security
+        {
             let words = if live.row_security { "is on" } else { "is off" };
             let sentence = if expected.row_security == live.row_security {
                 format!("Row-level security of {name} binds its owner differently than its migration says.")
@@ -103,7 +107,10 @@ impl Comparison<'_> {
         if made != there {
             let object = object(expected);
             let sentence = format!("{} lists its columns in another order.", self.name(&object));
-            self.report(&object, Draft::different(DriftClass::Cosmetic, sentence, made.join("\n"), there.join("\n")));
+            self.report(
+                &object,
+                Draft::different(DriftClass::Cosmetic, sentence, made.join("\n"), there.join("\n")),
+            );
         }
     }
 

@@ -30,16 +30,28 @@ impl Alteration {
         }
     }
 
-    /// Whether it is there: yes, no, or not to be told.
+    /// Whether it is there: yes, no, or not to be told. A column that is not there has not been changed.
     pub(super) fn is_in(&self, table: &Table) -> Option<bool> {
-        let column = |name: &str| table.columns.iter().find(|column| column.name == name);
+        let column = match self.column() {
+            Some(name) => match table.columns.iter().find(|column| column.name == name) {
+                Some(column) => column,
+                None => return Some(false),
+            },
+            None => return self.is_in_table(table),
+        };
         match self {
-            Self::NotNull { column: name, not_null } => Some(column(name)?.not_null == *not_null),
-            Self::Default { column: name, expression: None } => Some(column(name)?.default.is_none()),
-            Self::Default { column: name, expression: Some(expression) } => has_default(column(name)?, expression),
-            Self::Type { column: name, type_name } => Some(same_type(&column(name)?.type_name, type_name)),
+            Self::NotNull { not_null, .. } => Some(column.not_null == *not_null),
+            Self::Default { expression: None, .. } => Some(column.default.is_none()),
+            Self::Default { expression: Some(expression), .. } => has_default(column, expression),
+            Self::Type { type_name, .. } => Some(same_type(&column.type_name, type_name)),
+            Self::OtherColumn { .. } | Self::RowSecurity { .. } => None,
+        }
+    }
+
+    fn is_in_table(&self, table: &Table) -> Option<bool> {
+        match self {
             Self::RowSecurity { on } => Some(table.row_security == *on),
-            Self::OtherColumn { .. } => None,
+            _ => None,
         }
     }
 
@@ -166,7 +178,7 @@ fn same_type(there: &str, written: &str) -> bool {
     let expected = format!("{known}{array}");
     let there_base = there.strip_suffix("[]").unwrap_or(there);
     there == expected
-        || (there.ends_with("[]") == !array.is_empty()
+        || (there.ends_with("[]") != array.is_empty()
             && (unqualified(there_base) == unqualified(base)
                 || unqualified(there_base) == unqualified(base).to_lowercase()))
 }

@@ -27,12 +27,19 @@ fn marked_line(logs: &str, script_text: &str, script: &Script) -> Option<u32> {
     }
     // Since 7.4 the position counts from the statement's own start.
     let holds = |sql: &str| sql.lines().nth(number - 1).is_some_and(|line| line.trim() == line_text);
-    only(script.statements.iter().filter(|statement| holds(text_of(script_text, statement))).map(|each| each.number))
+    only(
+        script
+            .statements
+            .iter()
+            .filter(|statement| holds(text_of(script_text, statement)))
+            .map(|each| each.number),
+    )
 }
 
 /// The error says that an object exists already or does not exist, and one statement alone makes or drops it.
 fn named_object(logs: &str, script: &Script) -> Option<u32> {
-    let line = logs.lines().find(|line| line.contains("already exists") || line.contains("does not exist"))?;
+    let line =
+        logs.lines().find(|line| line.contains("already exists") || line.contains("does not exist"))?;
     let exists = line.contains("already exists");
     let name = line.split('"').nth(1)?;
     only(
@@ -46,7 +53,8 @@ fn named_object(logs: &str, script: &Script) -> Option<u32> {
                     } else {
                         effect.action != Action::Create || effect.parent.as_deref() == Some(name)
                     };
-                    fits && !effect.conditional && (effect.name == name || effect.parent.as_deref() == Some(name) && !exists)
+                    fits && !effect.conditional
+                        && (effect.name == name || effect.parent.as_deref() == Some(name) && !exists)
                 })
             })
             .map(|statement| statement.number),

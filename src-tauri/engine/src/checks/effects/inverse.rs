@@ -14,7 +14,12 @@ use crate::domain::{
 /// What takes a statement back, in the order it has to run; `None` if it cannot be taken back.
 ///
 /// `sql` is the statement's own text, `schema` where its unqualified names lead.
-pub fn inverse(statement: &Statement, sql: &str, live: &Catalogue, schema: &str) -> Option<Vec<RepairStatement>> {
+pub fn inverse(
+    statement: &Statement,
+    sql: &str,
+    live: &Catalogue,
+    schema: &str,
+) -> Option<Vec<RepairStatement>> {
     if statement.effects.is_empty() {
         return None;
     }
@@ -41,7 +46,10 @@ pub fn inverse(statement: &Statement, sql: &str, live: &Catalogue, schema: &str)
             Action::Create if effect.conditional => return None,
             Action::Create => {
                 let goes_with_a_new_column = effect.kind == ObjectKind::Constraint
-                    && statement.effects.iter().any(|each| each.kind == ObjectKind::Column && each.action == Action::Create)
+                    && statement
+                        .effects
+                        .iter()
+                        .any(|each| each.kind == ObjectKind::Column && each.action == Action::Create)
                     && !contains(&text, "add constraint");
                 if !goes_with_a_new_column {
                     back.push(context.uncreate(effect)?);
@@ -80,8 +88,7 @@ impl Context<'_> {
         let qualified = format!("{}.{name}", quoted(schema));
         let parent = effect.parent.as_deref();
         let table = parent.map(|parent| format!("{}.{}", quoted(schema), quoted(parent)));
-        let has_rows =
-            |table: &str| !self.live.table(schema, table).is_some_and(|table| table.empty.0);
+        let has_rows = |table: &str| !self.live.table(schema, table).is_some_and(|table| table.empty.0);
         let plain = |kind: &str| Some((format!("DROP {kind} {qualified}"), false));
         let (sql, destructive) = match effect.kind {
             ObjectKind::Table => Some((format!("DROP TABLE {qualified}"), has_rows(&effect.name))),
@@ -99,8 +106,11 @@ impl Context<'_> {
             ObjectKind::View => plain("VIEW"),
             ObjectKind::MaterializedView => plain("MATERIALIZED VIEW"),
             ObjectKind::Function => {
-                let mut versions =
-                    self.live.functions.iter().filter(|each| each.schema == schema && each.name == effect.name);
+                let mut versions = self
+                    .live
+                    .functions
+                    .iter()
+                    .filter(|each| each.schema == schema && each.name == effect.name);
                 let only = versions.next()?;
                 if versions.next().is_some() {
                     return None;
@@ -164,7 +174,11 @@ impl Context<'_> {
                         return None;
                     }
                 };
-                Some(RepairStatement { sql: format!("ALTER TABLE {table} {action}"), summary, destructive: false })
+                Some(RepairStatement {
+                    sql: format!("ALTER TABLE {table} {action}"),
+                    summary,
+                    destructive: false,
+                })
             })
             .collect()
     }

@@ -7,10 +7,12 @@ mod alteration;
 mod failing;
 mod inverse;
 mod observe;
+mod rows;
 mod words;
 
 pub use failing::failed_statement;
 pub use inverse::inverse;
+pub use rows::{destroys, writes_only_into_own};
 
 use crate::domain::{
     catalogue::Catalogue,
@@ -32,8 +34,8 @@ pub fn effect_states(
     failed_statement: Option<u32>,
     ledger_logs: Option<&str>,
 ) -> Vec<StatementEffect> {
-    let failed =
-        failed_statement.or_else(|| ledger_logs.and_then(|logs| failing::failed_statement(logs, script_text, script)));
+    let failed = failed_statement
+        .or_else(|| ledger_logs.and_then(|logs| failing::failed_statement(logs, script_text, script)));
     let mut states: Vec<StatementEffect> = script
         .statements
         .iter()
@@ -131,7 +133,8 @@ fn see(script: &Script, statement: &Statement, observed: &Observed<'_>) -> Sight
     } else if has(EffectState::Broken) {
         (EffectState::Broken, evidence_of(EffectState::Broken))
     } else if has(EffectState::Present) && has(EffectState::Absent) {
-        let halves = format!("{} But {}", evidence_of(EffectState::Present), evidence_of(EffectState::Absent));
+        let halves =
+            format!("{} But {}", evidence_of(EffectState::Present), evidence_of(EffectState::Absent));
         (EffectState::Unknown, halves)
     } else if has(EffectState::Present) && (!has(EffectState::Unknown) || overtaken.is_some()) {
         (EffectState::Present, evidence_of(EffectState::Present))
@@ -161,7 +164,8 @@ fn overtaking(script: &Script, statement: &Statement, effect: &Effect) -> Option
         .filter(|later| later.number > statement.number)
         .find(|later| {
             later.effects.iter().any(|each| {
-                let whole = each.kind == ObjectKind::Table && effect.parent.as_deref() == Some(each.name.as_str());
+                let whole =
+                    each.kind == ObjectKind::Table && effect.parent.as_deref() == Some(each.name.as_str());
                 let undone = match effect.action {
                     Action::Create => each.action == Action::Drop,
                     Action::Drop => each.action == Action::Create,
@@ -189,14 +193,18 @@ fn conclude(script: &Script, states: &mut [StatementEffect], failed: Option<u32>
     };
     let numbers = |state: EffectState| -> Vec<u32> {
         let pairs = states.iter().zip(&script.statements);
-        pairs.filter(|(each, statement)| proves(each, statement, state)).map(|(each, _)| each.number).collect()
+        pairs
+            .filter(|(each, statement)| proves(each, statement, state))
+            .map(|(each, _)| each.number)
+            .collect()
     };
     let (present, absent) = (numbers(EffectState::Present), numbers(EffectState::Absent));
     let own_transactions =
         script.statements.iter().any(|statement| statement.kind == StatementKind::TransactionControl);
     for (each, statement) in states.iter_mut().zip(&script.statements) {
         if each.failed_here && each.state == EffectState::Present {
-            each.evidence = format!("{} It was there before: this is the statement that failed.", each.evidence);
+            each.evidence =
+                format!("{} It was there before: this is the statement that failed.", each.evidence);
         }
         if each.state != EffectState::Unknown || !statement.effects.is_empty() {
             continue;

@@ -95,7 +95,8 @@ impl Observed<'_> {
 
     fn altered(&self, effect: &Effect) -> Option<Sight> {
         let schema = self.schema_of(effect);
-        let unknown = || Some(sight(EffectState::Unknown, format!("how `{}` was before is not known", effect.name)));
+        let unknown =
+            || Some(sight(EffectState::Unknown, format!("how `{}` was before is not known", effect.name)));
         match effect.kind {
             ObjectKind::Column | ObjectKind::Table => {
                 let table_name = effect.parent.as_ref().unwrap_or(&effect.name);
@@ -159,22 +160,20 @@ pub(super) fn exists(live: &Catalogue, effect: &Effect, default_schema: &str) ->
             live.enum_type(schema, name).is_some()
                 || live.types.iter().any(|each| each.schema == schema && each.name == name)
         }
-        ObjectKind::EnumValue => {
-            live.enum_type(schema, parent).is_some_and(|each| each.labels.iter().any(|label| label.name == name))
-        }
+        ObjectKind::EnumValue => live
+            .enum_type(schema, parent)
+            .is_some_and(|each| each.labels.iter().any(|label| label.name == name)),
         ObjectKind::Sequence => live.sequences.iter().any(|each| each.schema == schema && each.name == name),
         ObjectKind::View | ObjectKind::MaterializedView => {
             live.views.iter().any(|each| each.schema == schema && each.name == name)
         }
         ObjectKind::Function => live.functions.iter().any(|each| each.schema == schema && each.name == name),
-        ObjectKind::Trigger => live
-            .triggers
-            .iter()
-            .any(|each| each.schema == schema && each.name == name && (parent.is_empty() || each.table == parent)),
-        ObjectKind::Policy => live
-            .policies
-            .iter()
-            .any(|each| each.schema == schema && each.name == name && (parent.is_empty() || each.table == parent)),
+        ObjectKind::Trigger => live.triggers.iter().any(|each| {
+            each.schema == schema && each.name == name && (parent.is_empty() || each.table == parent)
+        }),
+        ObjectKind::Policy => live.policies.iter().any(|each| {
+            each.schema == schema && each.name == name && (parent.is_empty() || each.table == parent)
+        }),
         ObjectKind::Extension => live.extensions.iter().any(|each| each.name == name),
         ObjectKind::Schema => return live.schemas.iter().any(|each| each == name).then_some(true),
     })

@@ -44,7 +44,8 @@ pub(super) fn words(sql: &str) -> Vec<Word> {
             (length, Some((body.to_owned(), true)))
         } else if first.is_alphanumeric() || first == '_' {
             let number = first.is_ascii_digit();
-            let inside = |each: char| each.is_alphanumeric() || matches!(each, '_' | '$') || (number && each == '.');
+            let inside =
+                |each: char| each.is_alphanumeric() || matches!(each, '_' | '$') || (number && each == '.');
             let length = rest.find(|each| !inside(each)).unwrap_or(rest.len());
             (length, Some((rest[..length].to_lowercase(), false)))
         } else if rest.starts_with("::") {

@@ -21,8 +21,8 @@ const LONGEST_STATEMENT: usize = 4_000;
 const DEEPEST_NESTING: usize = 100;
 /// Bytes of script that the linter reads at most.
 const LONGEST_SCRIPT: usize = 4 * 1024 * 1024;
-/// Stack of the thread that the linter runs on; only what is used is ever committed.
-const STACK_BYTES: usize = 128 * 1024 * 1024;
+/// Stack of the thread that the linter runs on: twice what the deepest text allowed above was seen to need.
+const STACK_BYTES: usize = 32 * 1024 * 1024;
 
 /// Everything worth saying about a script before it runs, in the order of its statements.
 ///

@@ -2,3 +2,5 @@
 pub mod drift;
 pub mod effects;
 pub mod repair;
+
+pub mod lint;

@@ -374,10 +374,12 @@ fn rows(start: Cursor<'_>) -> Command {
         };
         opens = false;
         let Some(verb) = verb else {
-            if depth == 0 && main.0 == Verb::Query && cursor.take("INTO") {
-                if let Some(table) = select_into(&mut cursor) {
-                    return Command::CreateTable(table);
-                }
+            if depth == 0
+                && main.0 == Verb::Query
+                && cursor.take("INTO")
+                && let Some(table) = select_into(&mut cursor)
+            {
+                return Command::CreateTable(table);
             }
             if cursor.take("EXPLAIN") {
                 opens = true;

@@ -12,7 +12,7 @@ pub(super) fn split(script: &str, mut each: impl FnMut(u32, &[Token])) -> Option
     let mut lexer = Lexer::new(script);
     let mut tokens: Vec<Token> = Vec::new();
     let mut nesting = Nesting::default();
-    while let Some(token) = lexer.next() {
+    for token in lexer.by_ref() {
         if token.is_symbol(b';') && nesting.is_outside() {
             if emit(script, &mut lines, &tokens, &mut each) {
                 return doubt.or_else(|| {
@@ -152,6 +152,12 @@ fn sentence(script: &str, doubt: Doubt) -> String {
         }
         Doubt::Comment { start } => {
             format!("The comment opened on line {} is never closed.", line_of(script, start))
+        }
+        Doubt::NumberBeforeString { start } => {
+            format!(
+                "Line {} holds a number that runs into a string, which PostgreSQL versions read differently.",
+                line_of(script, start)
+            )
         }
         Doubt::NullByte { start } => {
             format!("Line {} holds a null byte, where the server would stop reading.", line_of(script, start))

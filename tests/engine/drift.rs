@@ -1,6 +1,6 @@
 //! Drift against real servers: the live side on the system's PostgreSQL 15, the replay on the toolkit's 18.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::print_stderr)]
 
 mod corpus;
 mod differences;

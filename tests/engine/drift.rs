@@ -6,4 +6,5 @@ mod corpus;
 mod differences;
 mod fingerprint;
 mod repair;
+mod replay;
 mod server;

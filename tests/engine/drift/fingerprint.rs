@@ -3,6 +3,7 @@
 use super::server::{Server, run};
 use drydock_engine::adapters::postgres::catalogue::{fingerprint, read};
 use sqlx::Connection;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn the_fingerprint_moves_with_the_schema_and_with_nothing_else() {
@@ -96,17 +97,25 @@ async fn a_thousand_tables_are_read_in_well_under_a_second() {
         }
         run(&mut connection, "ANALYZE").await;
         let schemas = ["public".to_owned()];
-        let started = std::time::Instant::now();
         let catalogue = read(&mut connection, &schemas).await.unwrap();
-        let reading = started.elapsed();
-        let started = std::time::Instant::now();
-        fingerprint(&mut connection, &schemas).await.unwrap();
-        let hashing = started.elapsed();
+        let (mut reading, mut hashing) = (Duration::MAX, Duration::MAX);
+        for _ in 0..3 {
+            let started = Instant::now();
+            read(&mut connection, &schemas).await.unwrap();
+            reading = reading.min(started.elapsed());
+            let started = Instant::now();
+            fingerprint(&mut connection, &schemas).await.unwrap();
+            hashing = hashing.min(started.elapsed());
+        }
         eprintln!(
             "PostgreSQL {major}: {} objects read in {reading:?}, fingerprint in {hashing:?}",
             catalogue.count()
         );
         assert_eq!((catalogue.tables.len(), catalogue.indexes.len()), (1000, 3000));
-        assert!(reading.as_millis() < 3000 && hashing.as_millis() < 3000, "{reading:?} {hashing:?}");
+        let limit = Duration::from_secs(3);
+        assert!(
+            reading < limit && hashing < limit,
+            "room for a busy machine, none for a loop in a loop: {reading:?} {hashing:?}"
+        );
     }
 }

@@ -21,8 +21,8 @@ const LONGEST_STATEMENT: usize = 4_000;
 const DEEPEST_NESTING: usize = 100;
 /// Bytes of script that the linter reads at most.
 const LONGEST_SCRIPT: usize = 4 * 1024 * 1024;
-/// Stack of the thread that the linter runs on; only what is used is ever committed.
-const STACK_BYTES: usize = 128 * 1024 * 1024;
+/// Stack of the thread that the linter runs on: twice what the deepest text allowed above was seen to need.
+const STACK_BYTES: usize = 32 * 1024 * 1024;
 
 /// Everything worth saying about a script before it runs, in the order of its statements.
 ///
@@ -149,12 +149,20 @@ fn from_linter<'a>(script: &str, analysed: &'a Script) -> Vec<Located<'a>> {
             found.push((statement, finding));
         }
     }
+    let rank = |rule: &Rule| RULES.iter().position(|known| known == rule);
+    let placed = report
+        .violations
+        .into_iter()
+        .filter_map(|(rule, offset)| Some((statement_at(analysed, offset)?, rule)));
+    let mut placed: Vec<(&Statement, Rule)> = placed.collect();
+    placed.sort_by_key(|(statement, rule)| (statement.number, rank(rule)));
     let mut told = BTreeSet::new();
-    for (rule, offset) in report.violations {
-        let Some(statement) = statement_at(analysed, offset) else { continue };
+    for (statement, rule) in placed {
         let Some(wording) = wording(rule) else { continue };
         let is_first = told.insert((statement.number, wording.topic));
-        if !is_first || wording.only_existing && !touches_existing(statement, analysed) {
+        let is_new = wording.only_existing && !touches_existing(statement, analysed);
+        let is_replaced = wording.topic == "drop" && is_made_again(statement, analysed);
+        if !is_first || is_new || is_replaced {
             continue;
         }
         let title = wording.title.replace("{table}", &table_of(statement));
@@ -179,12 +187,11 @@ fn run_linter(text: String, in_transaction: bool) -> Option<Report> {
         let mut linter = Linter::from(RULES.iter().copied());
         linter.settings =
             LinterSettings { assume_in_transaction: in_transaction, ..LinterSettings::default() };
-        let mut violations: Vec<(Rule, usize)> = linter
+        let violations = linter
             .lint(&parse, &text)
             .into_iter()
             .map(|violation| (violation.code, usize::from(violation.text_range.start())))
             .collect();
-        violations.sort_by_key(|(rule, offset)| (*offset, RULES.iter().position(|known| known == rule)));
         Report { violations, unreadable }
     };
     std::thread::Builder::new().name("lint".to_owned()).stack_size(STACK_BYTES).spawn(work).ok()?.join().ok()
@@ -245,6 +252,19 @@ fn touches_existing(statement: &Statement, analysed: &Script) -> bool {
             );
         !made_here
     })
+}
+
+/// Whether the script creates everything again that the statement drops.
+fn is_made_again(statement: &Statement, analysed: &Script) -> bool {
+    let later = analysed.statements.iter().filter(|later| later.number > statement.number);
+    let made: BTreeSet<_> = later
+        .flat_map(|later| &later.effects)
+        .filter(|effect| effect.action == Action::Create)
+        .map(|effect| (effect.kind, &effect.parent, &effect.name))
+        .collect();
+    let mut dropped = statement.effects.iter().filter(|effect| effect.action == Action::Drop).peekable();
+    dropped.peek().is_some()
+        && dropped.all(|effect| made.contains(&(effect.kind, &effect.parent, &effect.name)))
 }
 
 fn table_of(statement: &Statement) -> String {

@@ -1,9 +1,12 @@
 //! Executes a plan step by step: emits run events, journals, cancels, recovers.
 
 pub mod apply;
+pub mod drift;
 pub mod dry_run;
 pub mod events;
 pub mod examine;
+pub mod rendering;
+pub mod replay;
 pub mod session;
 
 use crate::adapters::postgres::{catalogue, ledger};
@@ -39,6 +42,3 @@ pub fn files_digest(set: &MigrationSet) -> String {
         set.files.iter().map(|file| (file.name.as_str(), file.checksum.as_deref())).collect();
     hex(&Sha256::digest(serde_json::to_vec(&names).unwrap_or_default()))
 }
-pub mod drift;
-pub mod rendering;
-pub mod replay;

@@ -10,8 +10,16 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 const DOCUMENT: &str = include_str!("catalogue.sql");
 
 /// Settings that change how names and expressions are rendered, or that only cost time here.
-const PINNED: [(&str, &str); 3] =
-    [("search_path", "pg_catalog, pg_temp"), ("quote_all_identifiers", "off"), ("jit", "off")];
+const PINNED: [(&str, &str); 8] = [
+    ("search_path", "pg_catalog, pg_temp"),
+    ("quote_all_identifiers", "off"),
+    ("timezone", "UTC"),
+    ("datestyle", "ISO, MDY"),
+    ("intervalstyle", "postgres"),
+    ("extra_float_digits", "1"),
+    ("bytea_output", "hex"),
+    ("jit", "off"),
+];
 
 /// Remembers the caller's settings and pins ours, for this transaction only.
 fn pin() -> String {
@@ -54,12 +62,10 @@ pub async fn fingerprint(connection: &mut PgConnection, schemas: &[String]) -> R
 fn document(connection: &PgConnection, schemas: &[String], facts: bool) -> String {
     let version = connection.server_version_num().unwrap_or(0);
     let generated = if version >= 120_000 { "nullif(a.attgenerated, '')" } else { "NULL::text" };
-    let own_trigger = if version >= 130_000 { "g.tgparentid = 0" } else { "true" };
     let list = schemas.iter().map(|schema| literal(schema)).collect::<Vec<_>>().join(", ");
     DOCUMENT
         .trim_end()
         .replace("{generated}", generated)
-        .replace("{own_trigger}", own_trigger)
         .replace("{facts}", if facts { "true" } else { "false" })
         .replace("{schemas}", &format!("ARRAY[{list}]::text[]"))
 }

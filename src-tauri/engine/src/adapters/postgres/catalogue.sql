@@ -2,7 +2,8 @@ WITH space AS (
     SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY ({schemas})
 ),
 relation AS (
-    SELECT c.*, c.xmin AS writer, s.nspname
+    SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.reltype, c.relpartbound, c.reloptions,
+           c.relrowsecurity, c.relforcerowsecurity, c.xmin AS writer, s.nspname
     FROM pg_catalog.pg_class c
     JOIN space s ON s.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c')
@@ -11,14 +12,9 @@ relation AS (
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                       WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ),
-attribute AS (
-    SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attidentity, a.attcollation,
-           {generated} AS generated, a.atthasdef, a.xmin AS writer
-    FROM pg_catalog.pg_attribute a
-    WHERE a.attnum > 0 AND NOT a.attisdropped
-),
 type AS (
-    SELECT t.*, t.xmin AS writer, s.nspname
+    SELECT t.oid, t.typname, t.typtype, t.typbasetype, t.typtypmod, t.typnotnull, t.typdefault, t.typrelid,
+           t.xmin AS writer, s.nspname
     FROM pg_catalog.pg_type t
     JOIN space s ON s.oid = t.typnamespace
     WHERE t.typtype IN ('e', 'd', 'r', 'c')
@@ -50,12 +46,12 @@ SELECT json_strip_nulls(json_build_object(
         SELECT a.attrelid, json_agg(json_build_object(
             'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
             'default', CASE WHEN a.atthasdef THEN pg_get_expr(d.adbin, d.adrelid) END,
-            'identity', nullif(a.attidentity, ''), 'generated', a.generated,
+            'identity', nullif(a.attidentity, ''), 'generated', {generated},
             'collation', CASE WHEN a.attcollation <> ty.typcollation THEN quote_ident(co.collname) END,
-            'origin', CASE WHEN {facts} THEN a.writer::text::bigint END
+            'origin', CASE WHEN {facts} THEN a.xmin::text::bigint END
         ) ORDER BY a.attnum) AS list
-        FROM attribute a
-        JOIN relation r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'f')
+        FROM pg_catalog.pg_attribute a
+        JOIN relation r ON r.oid = a.attrelid AND a.attnum > 0 AND NOT a.attisdropped AND r.relkind IN ('r', 'p', 'f')
         JOIN pg_catalog.pg_type ty ON ty.oid = a.atttypid
         LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
@@ -74,7 +70,7 @@ SELECT json_strip_nulls(json_build_object(
                 r.nspname, r.relname))), '\s+$', ''),
         'columns', (SELECT json_agg(a.attname ORDER BY k.place)
                     FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (number, place)
-                    JOIN attribute a ON a.attrelid = r.oid AND a.attnum = k.number),
+                    JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum = k.number),
         'valid', i.indisvalid, 'ready', i.indisready,
         'of_constraint', EXISTS (SELECT FROM pg_catalog.pg_constraint c
                                  WHERE c.conindid = x.oid AND c.conrelid = r.oid AND c.contype IN ('p', 'u', 'x')),
@@ -93,7 +89,7 @@ SELECT json_strip_nulls(json_build_object(
         'validated', c.convalidated,
         'columns', (SELECT json_agg(a.attname ORDER BY k.place)
                     FROM unnest(c.conkey) WITH ORDINALITY k (number, place)
-                    JOIN attribute a ON a.attrelid = r.oid AND a.attnum = k.number),
+                    JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum = k.number),
         'references', (SELECT fn.nspname || '.' || f.relname FROM pg_catalog.pg_class f
                        JOIN pg_catalog.pg_namespace fn ON fn.oid = f.relnamespace WHERE f.oid = c.confrelid),
         'origin', CASE WHEN {facts} THEN c.xmin::text::bigint END
@@ -129,13 +125,14 @@ SELECT json_strip_nulls(json_build_object(
                                           WHERE g.rngtypid = t.oid)
             ELSE 'composite of ' || coalesce((SELECT string_agg(quote_ident(a.attname) || ' '
                                                   || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
-                                              FROM attribute a WHERE a.attrelid = t.typrelid), 'nothing')
+                                              FROM pg_catalog.pg_attribute a
+                                              WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), 'nothing')
         END,
         'origin', CASE WHEN {facts} THEN t.writer::text::bigint END
     ) ORDER BY t.nspname, t.typname)
     FROM type t
     WHERE t.typtype IN ('d', 'r')
-       OR (t.typtype = 'c' AND EXISTS (SELECT FROM relation r WHERE r.oid = t.typrelid AND r.relkind = 'c'))
+       OR (t.typtype = 'c' AND EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.oid = t.typrelid AND r.relkind = 'c'))
 ),
 
 'sequences', (
@@ -188,7 +185,10 @@ SELECT json_strip_nulls(json_build_object(
     ) ORDER BY r.nspname, r.relname, g.tgname)
     FROM pg_catalog.pg_trigger g
     JOIN relation r ON r.oid = g.tgrelid
-    WHERE NOT g.tgisinternal AND {own_trigger}
+    WHERE NOT g.tgisinternal
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_catalog.pg_trigger'::regclass AND d.objid = g.oid
+                        AND d.refclassid = 'pg_catalog.pg_trigger'::regclass)
 ),
 
 'policies', (

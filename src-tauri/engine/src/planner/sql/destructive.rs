@@ -11,11 +11,19 @@ use crate::domain::statement::Statement;
 /// What data a statement destroys, as a sentence; `None` if it destroys none as far as the text tells.
 ///
 /// `script` is the text that `statement` was read from. DELETE and UPDATE count only without a WHERE; what triggers,
-/// functions or cascading foreign keys destroy is not seen here.
+/// functions or cascading foreign keys destroy is not seen here. Tables that the same script made do not count.
 pub fn destructive(statement: &Statement, script: &str) -> Option<String> {
     let tokens = tokens_of(script, statement);
+    // Locks are noted on tables that were there before the script only.
+    let was_there = |table: &Name| statement.locks.iter().any(|lock| lock.table == table.to_string());
     let found = match super::parse::parse(script, &tokens) {
-        Command::Drop(drop) => {
+        Command::Drop(mut drop) => {
+            if drop.kind.words == "table" {
+                drop.names.retain(was_there);
+                if drop.names.is_empty() {
+                    return None;
+                }
+            }
             let names = names(&drop.names);
             match (drop.kind.words, drop.cascade) {
                 ("table", false) => Some(format!("Drops {names} with all its rows.")),
@@ -39,17 +47,21 @@ pub fn destructive(statement: &Statement, script: &str) -> Option<String> {
                 _ => None,
             }
         }
-        Command::Truncate { tables, cascade } => {
+        Command::Truncate { mut tables, cascade } => {
+            tables.retain(was_there);
+            if tables.is_empty() {
+                return None;
+            }
             let more = if cascade { ", and every table that points to it" } else { "" };
             Some(format!("Deletes every row of {}{more}.", names(&tables)))
         }
-        Command::Rows { verb: Verb::Delete, table: Some(table), whole: true, .. } => {
+        Command::Rows { verb: Verb::Delete, table: Some(table), whole: true, .. } if was_there(&table) => {
             Some(format!("Deletes every row of {table}: it has no WHERE."))
         }
-        Command::Rows { verb: Verb::Update, table: Some(table), whole: true, .. } => {
+        Command::Rows { verb: Verb::Update, table: Some(table), whole: true, .. } if was_there(&table) => {
             Some(format!("Overwrites values in every row of {table}: it has no WHERE."))
         }
-        Command::AlterTable(table) => {
+        Command::AlterTable(table) if was_there(&table.name) => {
             let lost: Vec<String> =
                 table.actions.iter().filter_map(|action| lost_by(action, &table.name)).collect();
             (!lost.is_empty()).then(|| lost.join(" "))
@@ -136,6 +148,18 @@ mod tests {
         assert!(lost("ALTER TABLE a ALTER COLUMN b TYPE date USING b::date").unwrap().contains("to date:"));
         assert!(lost("ALTER TABLE a ALTER COLUMN b TYPE varchar(3) USING b::varchar(3)").is_some());
         assert!(lost("ALTER TABLE a ALTER COLUMN b TYPE \"X\" USING NULL").is_some());
+    }
+
+    #[test]
+    fn what_the_script_itself_made_is_no_loss() {
+        let sql =
+            "CREATE TEMP TABLE t AS SELECT 1; DELETE FROM t; TRUNCATE t; ALTER TABLE t DROP a; DROP TABLE t";
+        let script = analyse(sql);
+        assert!(script.statements.iter().all(|statement| destructive(statement, sql).is_none()));
+        assert!(
+            script.statements.iter().all(|statement| statement.effects.is_empty()),
+            "nor part of the schema"
+        );
     }
 
     #[test]

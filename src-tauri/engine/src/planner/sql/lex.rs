@@ -36,11 +36,25 @@ pub(super) struct Token {
 /// Why the text cannot be taken apart with certainty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doubt {
-    Quote { start: usize },
-    Name { start: usize },
-    DollarQuote { start: usize },
-    Comment { start: usize },
-    NullByte { start: usize },
+    Quote {
+        start: usize,
+    },
+    Name {
+        start: usize,
+    },
+    DollarQuote {
+        start: usize,
+    },
+    Comment {
+        start: usize,
+    },
+    NullByte {
+        start: usize,
+    },
+    /// `1E'x'` or `1_0$a$x$a$`: versions of the server disagree on where the string begins, or refuse it.
+    NumberBeforeString {
+        start: usize,
+    },
 }
 
 /// Yields the tokens of a text; comments and white space are skipped.
@@ -264,6 +278,13 @@ impl Iterator for Lexer<'_> {
             b'$' => self.dollar(),
             b'0'..=b'9' => {
                 self.number();
+                let runs_into_string = match self.byte(self.at) {
+                    b'e' | b'E' => self.byte(self.at + 1) == b'\'',
+                    next => next == b'$',
+                };
+                if runs_into_string {
+                    self.doubt.get_or_insert(Doubt::NumberBeforeString { start });
+                }
                 TokenKind::Number
             }
             0 => {
@@ -403,7 +424,9 @@ mod tests {
 
     #[test]
     fn what_is_not_closed_is_doubted() {
-        for text in ["'a", "E'a\\'", "\"a", "$$ a $ $", "/* a /* */", "U&'x", "a\0b"] {
+        for text in
+            ["'a", "E'a\\'", "\"a", "$$ a $ $", "/* a /* */", "U&'x", "a\0b", "1E'\\'' '", "1_000$a$;$a$"]
+        {
             let mut lexer = Lexer::new(text);
             let _ = lexer.by_ref().count();
             assert!(lexer.doubt.is_some(), "{text:?} is not closed");

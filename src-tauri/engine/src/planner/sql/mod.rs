@@ -44,7 +44,7 @@ pub fn analyse(script: &str) -> Script {
     }
     let mut reading = Reading::default();
     let doubt = split::split(script, |line, tokens| reading.add(script, line, tokens));
-    reading.facts.uncertain = doubt.or(reading.string_doubt);
+    reading.facts.uncertain = doubt.or(reading.doubt);
     reading.facts.names_ledger = names_ledger(script);
     let (mode, mode_reason) = mode::mode(&reading.statements, &reading.facts);
     Script { statements: reading.statements, mode, mode_reason, uncertain: reading.facts.uncertain }
@@ -133,13 +133,16 @@ struct Reading {
     facts: mode::Facts,
     /// Tables made so far in this script: nobody else can wait for them.
     made_tables: BTreeMap<String, BTreeSet<Option<String>>>,
+    /// Temporary tables made so far in this script.
+    temporary: BTreeSet<String>,
     /// Enum types made so far in this script.
     made_enums: BTreeSet<String>,
     /// Labels added so far to enum types that were there before.
     added_labels: BTreeMap<String, u32>,
     /// `standard_conforming_strings` has been switched away from `on`.
     backslash_strings: bool,
-    string_doubt: Option<String>,
+    /// Why quotes or the protocol make the text doubtful, found while reading statements.
+    doubt: Option<String>,
 }
 
 impl Reading {
@@ -149,10 +152,12 @@ impl Reading {
         let number = u32::try_from(self.statements.len()).unwrap_or(u32::MAX).saturating_add(1);
         let kind = kind::kind(script, tokens, &command);
         let mut effects = effects::effects(&command);
+        self.leave_out_temporary(&command, &mut effects);
         self.settle_enums(&mut effects);
         self.note_label_use(script, tokens, &command, number);
         self.note_hidden_session(script, tokens, &command, number);
         self.note_string_mode(script, tokens, line);
+        self.note_copy_out(script, tokens, &command, line);
         let locks = locks::locks(&command).into_iter().filter(|lock| !self.is_new(lock)).collect();
         self.note_made(&command, &effects);
         self.statements.push(Statement {
@@ -164,6 +169,24 @@ impl Reading {
             kind,
             locks,
             effects,
+        });
+    }
+
+    /// Temporary tables are gone with the session: they are no part of the schema.
+    fn leave_out_temporary(&mut self, command: &Command, effects: &mut Vec<Effect>) {
+        if let Command::CreateTable(table) = command
+            && table.temporary
+        {
+            self.temporary.insert(table.name.name.clone());
+            self.made_tables.entry(table.name.name.clone()).or_default().insert(table.name.schema.clone());
+        }
+        if self.temporary.is_empty() {
+            return;
+        }
+        effects.retain(|effect| {
+            let table =
+                if effect.kind == ObjectKind::Table { Some(&effect.name) } else { effect.parent.as_ref() };
+            !table.is_some_and(|table| self.temporary.contains(table))
         });
     }
 
@@ -246,6 +269,18 @@ impl Reading {
         }
     }
 
+    /// `COPY ... TO STDOUT` answers with rows that a tool which applies migrations does not take.
+    fn note_copy_out(&mut self, script: &str, tokens: &[Token], command: &Command, line: u32) {
+        let copies_out = matches!(command, Command::Rows { verb: command::Verb::CopyOut, .. });
+        if copies_out && tokens.iter().any(|token| token.is_word(script, "STDOUT")) {
+            self.doubt.get_or_insert_with(|| {
+                format!(
+                    "The COPY ... TO STDOUT on line {line} sends rows to the client, which only psql takes."
+                )
+            });
+        }
+    }
+
     /// With `standard_conforming_strings` off a backslash may hide a quote, and the split is not certain any more.
     fn note_string_mode(&mut self, script: &str, tokens: &[Token], line: u32) {
         let mut sets = false;
@@ -259,7 +294,7 @@ impl Reading {
                 self.backslash_strings = true;
             }
             if self.backslash_strings && token.kind == TokenKind::Text && token.text(script).contains('\\') {
-                self.string_doubt.get_or_insert_with(|| {
+                self.doubt.get_or_insert_with(|| {
                     format!("standard_conforming_strings is switched off and the statement on line {line} holds a backslash, so its quotes cannot be told for certain.")
                 });
             }

@@ -153,6 +153,12 @@ fn sentence(script: &str, doubt: Doubt) -> String {
         Doubt::Comment { start } => {
             format!("The comment opened on line {} is never closed.", line_of(script, start))
         }
+        Doubt::NumberBeforeString { start } => {
+            format!(
+                "Line {} holds a number that runs into a string, which PostgreSQL versions read differently.",
+                line_of(script, start)
+            )
+        }
         Doubt::NullByte { start } => {
             format!("Line {} holds a null byte, where the server would stop reading.", line_of(script, start))
         }

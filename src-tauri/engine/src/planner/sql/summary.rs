@@ -27,7 +27,10 @@ pub(super) fn summary(command: &Command) -> String {
             let name = index.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
             format!("create {unique}index{name} on {}{}", index.table, without_blocking(index.concurrently))
         }
-        Command::CreateEnum { name, labels } => format!("create type {name} with {} values", labels.len()),
+        Command::CreateEnum { name, labels } => {
+            let values = if labels.len() == 1 { "value" } else { "values" };
+            format!("create type {name} with {} {values}", labels.len())
+        }
         Command::AddEnumValue { name, label, .. } => format!("add value '{label}' to type {name}"),
         Command::RenameEnumValue { name, from, to } => {
             format!("rename value '{from}' of type {name} to '{to}'")
@@ -78,7 +81,10 @@ pub(super) fn summary(command: &Command) -> String {
             "begin" | "begin transaction" | "start transaction" => "begin a transaction".to_owned(),
             "commit" | "end" | "commit transaction" => "commit the transaction".to_owned(),
             "rollback" | "abort" => "roll back the transaction".to_owned(),
-            words => words.to_owned(),
+            words => match words.strip_prefix("set local ") {
+                Some(setting) => format!("set {setting} for this transaction"),
+                None => words.to_owned(),
+            },
         },
     })
 }

@@ -4,6 +4,7 @@ use super::status::{read_set, row, unknown};
 use super::{Engine, Observation, Target};
 use crate::adapters::postgres::ledger;
 use crate::adapters::postgres::words::identifier;
+use crate::checks::repair::{self, FailedMigration};
 use crate::domain::environment::Tier;
 use crate::domain::identity::IdentityVerdict;
 use crate::domain::ledger::LedgerRow;
@@ -270,11 +271,17 @@ impl Engine {
                 .next("Read the migrations again."));
         }
         let file = set.files.iter().find(|file| file.name == name);
-        let text = file.and_then(|file| file.script.as_deref().ok()).unwrap_or("");
         let script = file.and_then(|file| self.script_of(file)).unwrap_or_else(|| sql::analyse(""));
         let logs = row.rows.iter().rev().find(|row| row.is_unfinished()).and_then(|row| row.logs.clone());
-        let _ = (text, script, logs);
-        Err(Failure::new(FailureCode::ResolveRefused, "soon"))
+        Ok(repair::report(&FailedMigration {
+            name,
+            script_text: file.and_then(|file| file.script.as_deref().ok()),
+            script: &script,
+            live: &observation.catalogue,
+            schema: &observation.schema,
+            failed_statement: None,
+            ledger_logs: logs.as_deref(),
+        }))
     }
 
     /// A plan with its dry run and its gates as they stand now.

@@ -2,7 +2,7 @@
 
 use super::{Engine, Observation, Target};
 use crate::adapters::files;
-use crate::checks::lint;
+use crate::checks::{effects, lint};
 use crate::domain::migration::{
     MigrationDetail, MigrationFile, MigrationRow, MigrationSet, MigrationStatus, TouchedTable,
 };
@@ -56,7 +56,7 @@ impl Engine {
             lock_holder: observation.facts.lock_holders.first(),
             collation: &|left, right| collator.compare(left, right),
             script: &|file| self.script_of(file),
-            live: &|_, _| None,
+            live: &|_, script| effects::live_objects(script, &observation.catalogue, &observation.schema),
         }))
     }
 

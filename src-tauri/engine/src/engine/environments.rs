@@ -295,7 +295,7 @@ impl Engine {
     pub async fn connection_test(
         &self,
         id: &str,
-        on_hop: &mut (dyn FnMut(&Hop) + Send),
+        on_hop: &mut (dyn FnMut(&Hop) + Send + Sync),
     ) -> Result<DoctorReport, Failure> {
         let environment = self.store().environment(id).await?;
         let password = self.secret(environment.direct.password.as_ref()).await?;
@@ -331,7 +331,7 @@ impl Engine {
         &self,
         draft: &EnvironmentDraft,
         id: Option<&str>,
-        on_hop: &mut (dyn FnMut(&Hop) + Send),
+        on_hop: &mut (dyn FnMut(&Hop) + Send + Sync),
     ) -> Result<DoctorReport, Failure> {
         let old = match id {
             Some(id) => Some(self.store().environment(id).await?),

@@ -39,7 +39,7 @@ pub async fn examine(
     password: Option<&Secret>,
     runtime: Option<(&Address, Option<&Secret>)>,
     pin: Option<&IdentityPin>,
-    on_hop: &mut (dyn FnMut(&Hop) + Send),
+    on_hop: &mut (dyn FnMut(&Hop) + Send + Sync),
 ) -> DoctorReport {
     let mut walk = Walk::new(on_hop, runtime.is_some());
     if network::walk(&mut walk, direct).await {
@@ -50,7 +50,7 @@ pub async fn examine(
 
 /// The walk so far.
 struct Walk<'a> {
-    on_hop: &'a mut (dyn FnMut(&Hop) + Send),
+    on_hop: &'a mut (dyn FnMut(&Hop) + Send + Sync),
     started: Instant,
     kinds: Vec<HopKind>,
     hops: Vec<Hop>,
@@ -96,7 +96,7 @@ fn explain(hop: HopKind, failure: &Failure) -> Explanation {
 }
 
 impl<'a> Walk<'a> {
-    fn new(on_hop: &'a mut (dyn FnMut(&Hop) + Send), with_runtime: bool) -> Self {
+    fn new(on_hop: &'a mut (dyn FnMut(&Hop) + Send + Sync), with_runtime: bool) -> Self {
         use HopKind as Kind;
         let mut kinds = vec![
             Kind::NameLookup,

@@ -1,0 +1,1 @@
+import type { commands as real } from "./bindings"; export const commands = {} as typeof real;

@@ -1,7 +1,12 @@
 import type { Attachment } from "svelte/attachments";
 
 /** Widths in percent, set through the CSSOM: the content security policy allows no style attributes. */
-export function place(position: { left?: number; width?: number; height?: number; grow?: number }): Attachment<HTMLElement> {
+export function place(position: {
+  left?: number;
+  width?: number;
+  height?: number;
+  grow?: number;
+}): Attachment<HTMLElement> {
   return (node) => {
     if (position.left !== undefined) node.style.left = `${position.left}%`;
     if (position.width !== undefined) node.style.width = `${position.width}%`;

@@ -7,7 +7,9 @@ export function inField(target: EventTarget | null): boolean {
 
 /** Whether Enter already means something to what has the focus. */
 export function takesEnter(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (inField(target) || target.closest("button, a, summary, [data-enter]") !== null);
+  return (
+    target instanceof HTMLElement && (inField(target) || target.closest("button, a, summary, [data-enter]") !== null)
+  );
 }
 
 export function dialogIsOpen(): boolean {

@@ -36,7 +36,9 @@ export function visible(text: string): string {
 
 /** One line: breaks and tabs become visible, too. */
 export function visibleLine(text: string): string {
-  return visible(text).replace(/\r?\n|\r/g, "\u21b5").replace(/\t/g, " ");
+  return visible(text)
+    .replace(/\r?\n|\r/g, "\u21b5")
+    .replace(/\t/g, " ");
 }
 
 export type Piece = { text: string; code: boolean };

@@ -25,7 +25,7 @@ export const toneDress: Record<Tone, Dress> = {
   idle: { tone: "idle", word: "Waiting", icon: "circle" },
 };
 
-export const notBuilt: Dress = { tone: "unknown", word: "Not built yet", icon: "circle-question-mark" };
+export const notBuilt: Dress = { tone: "unknown", word: "Not built", icon: "circle-question-mark" };
 export const unread: Dress = { tone: "unknown", word: "Not read", icon: "circle-question-mark" };
 
 /** What was not read is unknown; unknown is never a pass. */

@@ -61,9 +61,12 @@ export class Reading<T> {
 
 /** Readings by name, so that a screen one comes back to shows its last value with its age at once. */
 export class Readings {
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- the revision tells who has to look again
   readonly #kept = new Map<string, unknown>();
+  #revision = $state(0);
 
   of<T>(name: string, source: () => Promise<T>): Reading<T> {
+    void this.#revision;
     const kept = this.#kept.get(name) as Reading<T> | undefined;
     if (kept !== undefined) return kept;
     const made = new Reading(source);
@@ -74,5 +77,6 @@ export class Readings {
   /** Forgets everything about an environment: its target has changed. */
   forget(prefix: string) {
     for (const name of [...this.#kept.keys()]) if (name.startsWith(prefix)) this.#kept.delete(name);
+    this.#revision += 1;
   }
 }

@@ -1,0 +1,214 @@
+/**
+ * Drives the window's fake build in Debian's Chromium, under the product's own content security policy.
+ *
+ *   cd ui && npm ci && npm run build:fake && cd .. && node --test --test-concurrency=2 tests/e2e/ui/*.test.mjs
+ *
+ * Pictures of every screen go to target/screenshots/ui.
+ *
+ * Marks the tests (and the real window's tests) hold on to, as `data-testid`:
+ *   frame       headline, lead, banner-name, banner-edit, drawer, drawer-close, said, loading, empty
+ *   next step   next-bar, next-title, next-detail, next-primary
+ *   rail        rail-env-<name>, rail-add, panel-<overview|release-desk|migrations|drift|seeds|backups|verification|
+ *               activity|app-and-logs|runs|incident-room|settings>, open-palette
+ *   palette     palette, palette-search, key-help
+ *   failures    failure, failure-action, failure-code
+ *   questions   prompt-<vault|secret|repin>, prompt-text, prompt-send
+ *   first start first-start-<address|ssh|coolify|digitalocean|supabase|sandbox>, address, read-out, name, tier-<tier>
+ *   overview    card-<connection|migrations|drift|seeds|backups|verification|checklist|activity|app_and_logs|runs>
+ *   connection  hops, hop-<kind>
+ *   migrations  migrations-table, unfold; rows carry data-row="<name>"
+ *   repair      statements, way-<purpose>
+ *   drift       differences
+ *   plan        totals, gates, gate-<kind>, apply-dialog, confirm-tick, confirm-reason, confirm-name, confirm-apply,
+ *               confirm-keep
+ *   run         run-status (with data-status), run-steps, waiting, cancel-run, cancel-dialog, confirm-cancel, accounts
+ *   runs        runs-search, runs-table, run-<number>
+ *   environment direct-paste, runtime-paste, environment-duplicate, environment-delete, delete-dialog, delete-name,
+ *               confirm-delete
+ *   settings    sandbox-state, sandbox-start, sandbox-stop, sandbox-reset, reset-dialog, vault-passphrase,
+ *               vault-repeat, vault-create, vault-unlock, audit-verify
+ */
+import assert from "node:assert/strict";
+import { createReadStream, mkdirSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const require = createRequire(join(root, "ui/package.json"));
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const built = join(root, "ui/dist-fake");
+const pictures = join(root, "target/screenshots/ui");
+
+const types = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".woff2": "font/woff2",
+};
+/** As in tauri.conf.json, without the parts that only the desktop window has. */
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; object-src 'none'";
+
+export const small = { width: 1280, height: 720 };
+export const large = { width: 1920, height: 1080 };
+
+/** Opens a browser on the fake build; everything is closed when the test file ends. */
+export async function openWindow(after) {
+  mkdirSync(pictures, { recursive: true });
+  const server = createServer((request, response) => {
+    const path = normalize(
+      decodeURIComponent(new URL(request.url, "http://x").pathname),
+    ).replace(/^(\.\.[/\\])+/, "");
+    const file = join(built, path === "/" ? "index.html" : path);
+    if (path === "/favicon.ico") {
+      response.writeHead(204).end();
+      return;
+    }
+    try {
+      statSync(file);
+    } catch {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, {
+      "content-type": types[extname(file)] ?? "application/octet-stream",
+      "content-security-policy": policy,
+    });
+    createReadStream(file).pipe(response);
+  });
+  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"],
+  });
+  const address = `http://127.0.0.1:${server.address().port}/`;
+  after(async () => {
+    await browser.close();
+    server.close();
+  });
+
+  /** A page at a place; what it complains about fails the test that asks. */
+  return async function visit(
+    place,
+    { scenario = "", pace = 20, size = small, scheme = "light" } = {},
+  ) {
+    const context = await browser.newContext({
+      viewport: size,
+      colorScheme: scheme,
+      reducedMotion: "reduce",
+    });
+    const page = await context.newPage();
+    page.complaints = [];
+    page.on("pageerror", (error) => page.complaints.push(String(error)));
+    page.on(
+      "console",
+      (message) =>
+        message.type() === "error" && page.complaints.push(message.text()),
+    );
+    await page.goto(`${address}?scenario=${scenario}&pace=${pace}${place}`);
+    await page.getByTestId("headline").waitFor();
+    return page;
+  };
+}
+
+export const mark = (page, name) => page.getByTestId(name);
+
+export async function headline(page, expected) {
+  await page
+    .waitForFunction(
+      (text) =>
+        document
+          .querySelector('[data-testid="headline"]')
+          ?.textContent?.includes(text),
+      expected,
+      { timeout: 8000 },
+    )
+    .catch(async () => {
+      assert.equal(
+        await mark(page, "headline").textContent(),
+        expected,
+        "the headline answers the screen's question",
+      );
+    });
+}
+
+async function violations(page) {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const found = await globalThis.axe.run(document, {
+      runOnly: [
+        "wcag2a",
+        "wcag2aa",
+        "wcag21a",
+        "wcag21aa",
+        "wcag22aa",
+        "best-practice",
+      ],
+    });
+    return found.violations.map(
+      (one) =>
+        `${one.id}: ${one.nodes
+          .slice(0, 4)
+          .map(
+            (node) =>
+              `${node.target.join(" ")} (${node.any[0]?.message ?? node.failureSummary})`,
+          )
+          .join("; ")}`,
+    );
+  });
+}
+
+export async function noSidewaysScroll(page) {
+  const over = await page.evaluate(() => {
+    const frame = document.documentElement;
+    const main = document.querySelector("main");
+    return [
+      frame.scrollWidth - frame.clientWidth,
+      main === null ? 0 : main.scrollWidth - main.clientWidth,
+    ];
+  });
+  assert.deepEqual(
+    over.map((pixels) => pixels > 0),
+    [false, false],
+    `the page scrolls sideways by ${over} pixels`,
+  );
+}
+
+/** Pictures in light and dark at both sizes; axe finds nothing, nothing scrolls sideways, nothing complains. */
+export async function judge(page, name) {
+  for (const size of [small, large])
+    for (const scheme of ["light", "dark"]) {
+      await page.setViewportSize(size);
+      await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+      await page.evaluate(() => document.fonts.ready);
+      await page.waitForTimeout(60);
+      await page.screenshot({
+        path: join(
+          pictures,
+          `${name}-${scheme}${size === large ? "-1920" : ""}.png`,
+        ),
+      });
+      await noSidewaysScroll(page);
+      if (size === small)
+        assert.deepEqual(
+          await violations(page),
+          [],
+          `axe finds nothing on ${name}, ${scheme}`,
+        );
+    }
+  /* 200 % zoom on 1280x720 */
+  await page.setViewportSize({ width: 640, height: 360 });
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+  await page.waitForTimeout(60);
+  await page.screenshot({ path: join(pictures, `${name}-zoomed.png`) });
+  await noSidewaysScroll(page);
+  await page.setViewportSize(small);
+  assert.deepEqual(
+    page.complaints,
+    [],
+    "no error and no breach of the content security policy",
+  );
+}

@@ -1,0 +1,87 @@
+/** The only door to the shell: takes answers apart, so that a screen gets a value or a `Failed`. */
+import { Channel } from "@tauri-apps/api/core";
+import * as bindings from "./bindings";
+import type {
+  Confirmation,
+  DoctorReport,
+  EnvironmentDraft,
+  Failure,
+  Hop,
+  PlanPurpose,
+  Result,
+  RunEvent,
+  Settings,
+} from "./bindings";
+import { Failed } from "./failures";
+
+const fake = import.meta.env.VITE_FAKE === "1";
+const commands: typeof bindings.commands = fake ? (await import("./fake")).commands : bindings.commands;
+
+async function value<T>(answer: Promise<Result<T, Failure>>): Promise<T> {
+  const result = await answer;
+  if (result.status === "error") throw new Failed(result.error);
+  return result.data;
+}
+
+function channel<T>(onMessage: (message: T) => void): Channel<T> {
+  if (fake) return { onmessage: onMessage } as Channel<T>;
+  const opened = new Channel<T>();
+  opened.onmessage = onMessage;
+  return opened;
+}
+
+export const api = {
+  environments: () => value(commands.environmentsList()),
+  environment: (id: string) => value(commands.environmentGet(id)),
+  createEnvironment: (draft: EnvironmentDraft) => value(commands.environmentCreate(draft)),
+  updateEnvironment: (id: string, draft: EnvironmentDraft) => value(commands.environmentUpdate(id, draft)),
+  duplicateEnvironment: (id: string) => value(commands.environmentDuplicate(id)),
+  reorderEnvironments: (ids: string[]) => value(commands.environmentReorder(ids)),
+  deleteEnvironment: (id: string, typedName: string | null) => value(commands.environmentDelete(id, typedName)),
+
+  parseAddress: (text: string) => value(commands.addressParse(text)),
+  setPassword: (text: string) => value(commands.passwordSet(text)),
+  secretStore: () => value(commands.secretStoreStatus()),
+  createVault: (passphrase: string) => value(commands.vaultCreate(passphrase)),
+  unlockVault: (passphrase: string) => value(commands.vaultUnlock(passphrase)),
+  provideSecret: (environmentId: string, text: string, runtime: boolean) =>
+    value(commands.secretProvide(environmentId, text, runtime)),
+
+  testConnection: (environmentId: string, onHop: (hop: Hop) => void): Promise<DoctorReport> =>
+    value(commands.connectionTest(environmentId, channel(onHop))),
+  testDraft: (draft: EnvironmentDraft, environmentId: string | null, onHop: (hop: Hop) => void) =>
+    value(commands.connectionTestDraft(draft, environmentId, channel(onHop))),
+  repin: (environmentId: string, typedName: string) => value(commands.identityRepin(environmentId, typedName)),
+
+  pickFolder: () => value(commands.folderPick()),
+  chooseMigrations: (environmentId: string, folder: string) => value(commands.migrationsChoose(environmentId, folder)),
+
+  overview: (environmentId: string) => value(commands.overviewRead(environmentId)),
+  migrations: (environmentId: string) => value(commands.migrationStatus(environmentId)),
+  migration: (environmentId: string, name: string) => value(commands.migrationDetail(environmentId, name)),
+  repair: (environmentId: string, name: string) => value(commands.repairExamine(environmentId, name)),
+  drift: (environmentId: string) => value(commands.driftCompare(environmentId)),
+
+  createPlan: (environmentId: string, purpose: PlanPurpose) => value(commands.planCreate(environmentId, purpose)),
+  plan: (planId: string) => value(commands.planGet(planId)),
+  dryRun: (planId: string) => value(commands.planDryRun(planId)),
+  apply: (planId: string, confirmation: Confirmation) => value(commands.planApply(planId, confirmation)),
+
+  run: (runId: string) => value(commands.runGet(runId)),
+  runs: (environmentId: string | null, search: string) => value(commands.runsList(environmentId, search)),
+  runEvents: (runId: string) => value(commands.runEvents(runId)),
+  watchRun: (runId: string, onEvent: (event: RunEvent) => void) => value(commands.runWatch(runId, channel(onEvent))),
+  cancelRun: (runId: string) => value(commands.runCancel(runId)),
+  examineRun: (runId: string) => value(commands.runExamine(runId)),
+  stopOnServer: (runId: string) => value(commands.runStopOnServer(runId)),
+
+  sandbox: () => value(commands.sandboxStatus()),
+  startSandbox: () => value(commands.sandboxStart()),
+  stopSandbox: () => value(commands.sandboxStop()),
+  resetSandbox: () => value(commands.sandboxReset()),
+  startDemo: () => value(commands.demoStart()),
+
+  settings: () => value(commands.settingsGet()),
+  setSettings: (settings: Settings) => value(commands.settingsSet(settings)),
+  verifyAudit: () => value(commands.auditVerify()),
+};

@@ -1,0 +1,124 @@
+import type { Action, DryRunReport, Gate, ObjectKind, Plan, PlanReview, Step } from "./bindings";
+import { count, whole } from "./format";
+
+const kindWords: Record<ObjectKind, [string, string]> = {
+  table: ["table", "tables"],
+  column: ["column", "columns"],
+  index: ["index", "indexes"],
+  constraint: ["constraint", "constraints"],
+  enum: ["enum", "enums"],
+  enum_value: ["enum value", "enum values"],
+  type: ["type", "types"],
+  sequence: ["sequence", "sequences"],
+  view: ["view", "views"],
+  materialized_view: ["materialized view", "materialized views"],
+  function: ["function", "functions"],
+  trigger: ["trigger", "triggers"],
+  extension: ["extension", "extensions"],
+  schema: ["schema", "schemas"],
+  policy: ["policy", "policies"],
+};
+
+const actionWords: Record<Action, string> = { create: "created", alter: "altered", drop: "dropped" };
+
+export type Total = { amount: number; what: string; done: string; destructive: boolean };
+
+/** The totals of a dry run, largest groups first, everything that is dropped at the end, never left out. */
+export function totals(report: DryRunReport): Total[] {
+  const groups = new Map<string, Total>();
+  for (const { action, kind } of report.objects) {
+    const key = `${action}/${kind}`;
+    const group = groups.get(key) ?? { amount: 0, what: "", done: actionWords[action], destructive: action === "drop" };
+    group.amount += 1;
+    group.what = kindWords[kind][group.amount === 1 ? 0 : 1];
+    groups.set(key, group);
+  }
+  const changed = report.rows.reduce((sum, rows) => sum + rows.inserted + rows.updated + rows.deleted, 0);
+  const all = [...groups.values()].sort((one, other) => other.amount - one.amount);
+  return [
+    ...all.filter((total) => !total.destructive),
+    { amount: changed, what: changed === 1 ? "row" : "rows", done: "changed", destructive: false },
+    ...all.filter((total) => total.destructive),
+  ];
+}
+
+/** `3 tables, 1 index` of what an action does, for a dialog. */
+export function listed(report: DryRunReport, action: Action): string {
+  const found = new Map<ObjectKind, number>();
+  for (const object of report.objects)
+    if (object.action === action) found.set(object.kind, (found.get(object.kind) ?? 0) + 1);
+  return [...found].map(([kind, amount]) => count(amount, ...kindWords[kind])).join(", ");
+}
+
+export function migrationsOf(plan: Plan): number {
+  return plan.steps.filter((step) => step.kind === "migrate").length;
+}
+
+/** What the plan's main act is called, in one form for buttons and titles. */
+export function actOf(plan: Plan): string {
+  const migrations = migrationsOf(plan);
+  if (migrations > 0) return `Apply ${count(migrations, "migration")}`;
+  switch (plan.purpose.kind) {
+    case "undo_failed":
+      return "Take back the failed migration";
+    case "finish_failed":
+      return "Finish the failed migration";
+    case "mark_applied":
+      return "Mark 1 migration as applied";
+    case "mark_rolled_back":
+      return "Mark 1 migration as rolled back";
+    case "baseline":
+      return "Record the baseline";
+    case "apply_pending":
+      return "Apply the plan";
+  }
+}
+
+/** A step in a line: verb, subject, how it runs. */
+export function stepWords(step: Step): { verb: string; subject: string; how: string } {
+  switch (step.kind) {
+    case "check":
+      return { verb: "Check", subject: "", how: "Identity, ledger, catalogue and files are read again." };
+    case "create_ledger":
+      return { verb: "Create", subject: "_prisma_migrations", how: "The ledger table, as Prisma writes it." };
+    case "migrate":
+      return { verb: "Migrate", subject: step.name, how: step.script.mode_reason };
+    case "run_statements":
+      return {
+        verb: "Repair",
+        subject: step.migration,
+        how: `${count(step.statements.length, "statement")}, ${step.atomic ? "in one transaction" : "one after the other"}.`,
+      };
+    case "resolve":
+      return {
+        verb: "Resolve",
+        subject: step.migration,
+        how:
+          step.insert_applied === null
+            ? `${count(step.roll_back_rows.length, "ledger row")} marked as rolled back.`
+            : "A ledger row is written that says it is applied.",
+      };
+    case "verify":
+      return { verb: "Verify", subject: "", how: "Ledger and catalogue are read again and compared with the plan." };
+  }
+}
+
+/** Gates that stand in the way and cannot be passed by a typed reason. */
+export function closedGates(review: PlanReview): Gate[] {
+  return review.gates.filter((gate) => (gate.outcome === "block" || gate.outcome === "unknown") && !gate.can_override);
+}
+
+export function overrideGates(review: PlanReview): Gate[] {
+  return review.gates.filter((gate) => (gate.outcome === "block" || gate.outcome === "unknown") && gate.can_override);
+}
+
+export function rowsSentence(rows: DryRunReport["rows"][number]): string {
+  if (!rows.known) return `\`${rows.table}\`: not known how many rows change.`;
+  const parts = [
+    rows.inserted > 0 ? `${whole(rows.inserted)} inserted` : "",
+    rows.updated > 0 ? `${whole(rows.updated)} changed` : "",
+    rows.deleted > 0 ? `${whole(rows.deleted)} deleted` : "",
+  ].filter(Boolean);
+  const changes = parts.length > 0 ? parts.join(", ") : "no row changed";
+  return `\`${rows.table}\`: ${changes}${rows.rewritten ? "; the whole table is written anew" : ""}.`;
+}

@@ -1,0 +1,91 @@
+import { createContext } from "svelte";
+import type { NextStep } from "../lib/bindings";
+import { troubleOf, type Trouble } from "../lib/failures";
+import { Clock } from "./clock.svelte";
+import { Environments } from "./environments.svelte";
+import { Navigation, type Place } from "./navigation.svelte";
+import { Preferences } from "./preferences.svelte";
+import { Readings } from "./reading.svelte";
+
+/** A question that stands in the way of a reading, with what to do once it is answered. */
+export type Prompt = { kind: "vault" | "secret" | "repin"; environment: string | null; then: () => void };
+
+/** What the whole window shares. */
+export class Console {
+  readonly navigation = new Navigation();
+  readonly environments = new Environments();
+  readonly preferences = new Preferences();
+  readonly readings = new Readings();
+  readonly clock = new Clock();
+  #prompt = $state.raw<Prompt | null>(null);
+  #said = $state("");
+  #trouble = $state.raw<Trouble | null>(null);
+
+  get prompt() {
+    return this.#prompt;
+  }
+
+  get said() {
+    return this.#said;
+  }
+
+  /** The failure of the last thing that was pressed. */
+  get trouble() {
+    return this.#trouble;
+  }
+
+  ask(prompt: Prompt) {
+    this.#prompt = prompt;
+  }
+
+  answered() {
+    const then = this.#prompt?.then;
+    this.#prompt = null;
+    then?.();
+  }
+
+  dismissPrompt() {
+    this.#prompt = null;
+  }
+
+  /** Says something that is over, on the screen and to a screen reader. */
+  say(sentence: string) {
+    this.#said = sentence;
+  }
+
+  dismissTrouble() {
+    this.#trouble = null;
+  }
+
+  /** Runs what a button does; a failure is shown above the page's content. */
+  async press<T>(work: () => Promise<T>): Promise<T | null> {
+    this.#trouble = null;
+    try {
+      return await work();
+    } catch (thrown) {
+      this.#trouble = troubleOf(thrown);
+      return null;
+    }
+  }
+
+  go(place: Place) {
+    this.#trouble = null;
+    this.#said = "";
+    this.navigation.go(place);
+  }
+}
+
+/** The next step of an overview as the one primary button says it. */
+export const nextStepWords: Record<NextStep, string> = {
+  open_doctor: "Test the connection",
+  choose_migrations: "Choose the migrations",
+  open_repair: "Open the failed migration",
+  plan_pending: "Plan the migrations",
+  baseline: "Open the migrations",
+  compare_drift: "Compare the schema",
+  open_run: "Open the run",
+  repin: "Compare the databases",
+  nothing: "Read again",
+};
+
+export const [useConsole, provideConsole] = createContext<Console>();

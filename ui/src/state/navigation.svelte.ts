@@ -1,0 +1,69 @@
+export type Panel = "overview" | "migrations" | "drift" | "runs" | "doctor" | "edit";
+
+/** Where the operator is. Written into the address, so that going back works. */
+export type Place =
+  | { screen: "start" }
+  | { screen: "settings" }
+  | { screen: Panel; environment: string }
+  | { screen: "repair"; environment: string; migration: string }
+  | { screen: "plan"; environment: string; plan: string }
+  | { screen: "run"; environment: string; run: string };
+
+const panels = new Set<string>(["overview", "migrations", "drift", "runs", "doctor", "edit"]);
+
+export function addressOf(place: Place): string {
+  const part = encodeURIComponent;
+  switch (place.screen) {
+    case "start":
+    case "settings":
+      return `#/${place.screen}`;
+    case "repair":
+      return `#/environment/${part(place.environment)}/repair/${part(place.migration)}`;
+    case "plan":
+      return `#/environment/${part(place.environment)}/plan/${part(place.plan)}`;
+    case "run":
+      return `#/environment/${part(place.environment)}/run/${part(place.run)}`;
+    default:
+      return `#/environment/${part(place.environment)}/${place.screen}`;
+  }
+}
+
+export function placeOf(address: string): Place | null {
+  const [first, environment, screen, subject] = address
+    .replace(/^#\/?/, "")
+    .split("/")
+    .map((part) => decodeURIComponent(part));
+  if (first === "start" || first === "settings") return { screen: first };
+  if (first !== "environment" || environment === undefined || screen === undefined) return null;
+  if (panels.has(screen)) return { screen: screen as Panel, environment };
+  if (subject === undefined) return null;
+  if (screen === "repair") return { screen, environment, migration: subject };
+  if (screen === "plan") return { screen, environment, plan: subject };
+  if (screen === "run") return { screen, environment, run: subject };
+  return null;
+}
+
+export class Navigation {
+  #place = $state.raw<Place | null>(placeOf(location.hash));
+
+  get place() {
+    return this.#place;
+  }
+
+  /** The environment of the present place. */
+  get environment(): string | null {
+    return this.#place !== null && "environment" in this.#place ? this.#place.environment : null;
+  }
+
+  go(place: Place) {
+    const address = addressOf(place);
+    if (location.hash === address) this.#place = place;
+    else location.hash = address;
+  }
+
+  start(): () => void {
+    const follow = () => (this.#place = placeOf(location.hash));
+    addEventListener("hashchange", follow);
+    return () => removeEventListener("hashchange", follow);
+  }
+}

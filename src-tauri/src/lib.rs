@@ -64,10 +64,16 @@ pub fn bindings() -> Result<String, String> {
     let folder = std::env::temp_dir().join(format!("drydock-bindings-{}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let path = folder.join("bindings.ts");
-    let typescript = specta_typescript::Typescript::default().bigint(specta_typescript::BigIntExportBehavior::Number);
+    let typescript =
+        specta_typescript::Typescript::default().bigint(specta_typescript::BigIntExportBehavior::Number);
     builder().export(typescript, &path).map_err(|error| error.to_string())?;
     let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
     std::fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
+    // The generator declares the channel type a second time, beside the imported one.
+    let text: String = text
+        .lines()
+        .filter(|line| !line.starts_with("export type TAURI_CHANNEL"))
+        .fold(String::new(), |text, line| text + line + "\n");
     Ok(text)
 }
 
@@ -75,7 +81,8 @@ pub fn bindings() -> Result<String, String> {
 pub fn run() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("DRYDOCK_LOG").unwrap_or_else(|_| "warn,tao=error".into()),
+            tracing_subscriber::EnvFilter::try_from_env("DRYDOCK_LOG")
+                .unwrap_or_else(|_| "warn,tao=error".into()),
         )
         .with_writer(std::io::stderr)
         .init();
@@ -85,7 +92,8 @@ pub fn run() -> ExitCode {
         .invoke_handler(specta.invoke_handler())
         .setup(move |app| {
             specta.mount_events(app);
-            let engine = tauri::async_runtime::block_on(async { Engine::open(&Engine::data_folder()?).await })?;
+            let engine =
+                tauri::async_runtime::block_on(async { Engine::open(&Engine::data_folder()?).await })?;
             app.manage(engine);
             WebviewWindowBuilder::new(app, "main", WebviewUrl::default())
                 .title("Drydock")

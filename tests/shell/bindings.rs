@@ -8,5 +8,8 @@ fn the_committed_bindings_are_what_the_commands_generate() {
         std::fs::write(path, &generated).expect("ui/src/lib can be written");
     }
     let committed = std::fs::read_to_string(path).expect("ui/src/lib/bindings.ts is committed");
-    assert!(committed == generated, "ui/src/lib/bindings.ts is stale; run DRYDOCK_WRITE_BINDINGS=1 cargo test --test shell");
+    assert!(
+        committed == generated,
+        "ui/src/lib/bindings.ts is stale; run DRYDOCK_WRITE_BINDINGS=1 cargo test --test shell"
+    );
 }

@@ -45,14 +45,23 @@ pub async fn vault_unlock(engine: On<'_>, passphrase: String) -> Answer<SecretSt
 /// Takes the password of an environment that asks each time.
 #[tauri::command]
 #[specta::specta]
-pub async fn secret_provide(engine: On<'_>, environment_id: String, text: String, runtime: bool) -> Answer<()> {
+pub async fn secret_provide(
+    engine: On<'_>,
+    environment_id: String,
+    text: String,
+    runtime: bool,
+) -> Answer<()> {
     engine.secret_provide(&environment_id, Secret::new(text), runtime).await
 }
 
 /// Walks to the database hop by hop.
 #[tauri::command]
 #[specta::specta]
-pub async fn connection_test(engine: On<'_>, environment_id: String, on_hop: Channel<Hop>) -> Answer<DoctorReport> {
+pub async fn connection_test(
+    engine: On<'_>,
+    environment_id: String,
+    on_hop: Channel<Hop>,
+) -> Answer<DoctorReport> {
     engine.connection_test(&environment_id, &mut |hop| drop(on_hop.send(hop.clone()))).await
 }
 
@@ -73,6 +82,10 @@ pub async fn connection_test_draft(
 /// Pins the database that answers now.
 #[tauri::command]
 #[specta::specta]
-pub async fn identity_repin(engine: On<'_>, environment_id: String, typed_name: String) -> Answer<Environment> {
+pub async fn identity_repin(
+    engine: On<'_>,
+    environment_id: String,
+    typed_name: String,
+) -> Answer<Environment> {
     engine.identity_repin(&environment_id, &typed_name).await
 }

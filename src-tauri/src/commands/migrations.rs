@@ -13,14 +13,19 @@ use tauri_plugin_dialog::DialogExt;
 #[tauri::command]
 #[specta::specta]
 pub async fn folder_pick(app: AppHandle) -> Answer<Option<String>> {
-    let picked = tauri::async_runtime::spawn_blocking(move || app.dialog().file().blocking_pick_folder()).await;
+    let picked =
+        tauri::async_runtime::spawn_blocking(move || app.dialog().file().blocking_pick_folder()).await;
     Ok(picked.ok().flatten().map(|path| path.to_string()))
 }
 
 /// Chooses where an environment's migrations are.
 #[tauri::command]
 #[specta::specta]
-pub async fn migrations_choose(engine: On<'_>, environment_id: String, folder: String) -> Answer<Environment> {
+pub async fn migrations_choose(
+    engine: On<'_>,
+    environment_id: String,
+    folder: String,
+) -> Answer<Environment> {
     engine.migrations_choose(&environment_id, folder.as_ref()).await
 }
 
@@ -41,7 +46,11 @@ pub async fn migration_status(engine: On<'_>, environment_id: String) -> Answer<
 /// One migration in detail.
 #[tauri::command]
 #[specta::specta]
-pub async fn migration_detail(engine: On<'_>, environment_id: String, name: String) -> Answer<MigrationDetail> {
+pub async fn migration_detail(
+    engine: On<'_>,
+    environment_id: String,
+    name: String,
+) -> Answer<MigrationDetail> {
     engine.migration_detail(&engine.target(&environment_id).await?, &name).await
 }
 

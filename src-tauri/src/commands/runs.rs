@@ -14,7 +14,11 @@ pub async fn run_get(engine: On<'_>, run_id: String) -> Answer<Run> {
 /// Runs, newest first.
 #[tauri::command]
 #[specta::specta]
-pub async fn runs_list(engine: On<'_>, environment_id: Option<String>, search: String) -> Answer<Vec<RunSummary>> {
+pub async fn runs_list(
+    engine: On<'_>,
+    environment_id: Option<String>,
+    search: String,
+) -> Answer<Vec<RunSummary>> {
     engine.runs(environment_id.as_deref(), &search).await
 }
 

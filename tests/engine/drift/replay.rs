@@ -25,9 +25,18 @@ async fn every_object_finds_the_migration_that_made_or_last_changed_it() {
             ("1_tables", "CREATE TABLE t (a int, b int, c text); CREATE TYPE mood AS ENUM ('good');"),
             ("2_nothing", "-- only a comment"),
             ("3_column", "ALTER TABLE t ADD COLUMN d int; ALTER TABLE t ALTER COLUMN b SET NOT NULL;"),
-            ("4_index", "CREATE INDEX CONCURRENTLY t_a_idx ON t (a);\nCREATE INDEX CONCURRENTLY t_b_idx ON t (b);"),
-            ("5_block", "DO $$ BEGIN BEGIN ALTER TABLE t ADD CHECK (a > 0); EXCEPTION WHEN OTHERS THEN NULL; END; END $$;"),
-            ("6_own_transaction", "BEGIN; CREATE VIEW v AS SELECT a FROM t; COMMIT; ALTER TABLE t ADD COLUMN e int;"),
+            (
+                "4_index",
+                "CREATE INDEX CONCURRENTLY t_a_idx ON t (a);\nCREATE INDEX CONCURRENTLY t_b_idx ON t (b);",
+            ),
+            (
+                "5_block",
+                "DO $$ BEGIN BEGIN ALTER TABLE t ADD CHECK (a > 0); EXCEPTION WHEN OTHERS THEN NULL; END; END $$;",
+            ),
+            (
+                "6_own_transaction",
+                "BEGIN; CREATE VIEW v AS SELECT a FROM t; COMMIT; ALTER TABLE t ADD COLUMN e int;",
+            ),
             ("7_label", "ALTER TYPE mood ADD VALUE 'bad';"),
             ("8_type", "ALTER TABLE t ALTER COLUMN c TYPE varchar(10);"),
             ("9_session", "SET search_path = pg_catalog; SET ROLE pg_monitor; SET statement_timeout = 1;"),
@@ -91,6 +100,10 @@ async fn other_schemas_count_where_migrations_make_them() {
     .await;
     let report = drift(&mut live, &mut scratch, &applied, &[], "app", Utc::now()).await.unwrap();
     let sentences: Vec<&str> = report.differences.iter().map(|each| each.sentence.as_str()).collect();
-    assert_eq!(sentences, ["`audit.log` has no column `what`."], "the schema is named where there are several");
+    assert_eq!(
+        sentences,
+        ["`audit.log` has no column `what`."],
+        "the schema is named where there are several"
+    );
     assert_eq!(report.differences[0].culprit.as_deref(), Some("1_init"));
 }

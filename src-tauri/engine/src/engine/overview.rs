@@ -35,7 +35,11 @@ impl Engine {
         self.overview_with(target, observed).await
     }
 
-    async fn overview_with(&self, target: &Target, observed: Result<Observation, Failure>) -> Result<Overview, Failure> {
+    async fn overview_with(
+        &self,
+        target: &Target,
+        observed: Result<Observation, Failure>,
+    ) -> Result<Overview, Failure> {
         let set = if target.folder.is_some() { Some(read_set(target).await) } else { None };
         let status = match (&observed, &set) {
             (Ok(observation), Some(Ok(set))) => Some(self.status_of(set, observation)),

@@ -191,7 +191,9 @@ fn repair(console: &Console, name: &str, number: usize, generated: &Generated, t
     let how = match truth.marks(number) {
         0 => "--rolled-back",
         all if all == generated.marks => "--applied",
-        part => panic!("{name}: {part} of {} marks are in and no way is open: {}", generated.marks, finish.text()),
+        part => {
+            panic!("{name}: {part} of {} marks are in and no way is open: {}", generated.marks, finish.text())
+        }
     };
     let marked = console.run(&["resolve", how, name]);
     assert_eq!(marked.exit, Some(0), "{how}: {}", marked.text());
@@ -199,7 +201,13 @@ fn repair(console: &Console, name: &str, number: usize, generated: &Generated, t
 }
 
 /// One database from its first migration to its last, with a kill in every apply until `budget` is used.
-async fn life(server: &Postgres, database: &str, random: &mut StdRng, budget: &mut usize, report: &mut String) {
+async fn life(
+    server: &Postgres,
+    database: &str,
+    random: &mut StdRng,
+    budget: &mut usize,
+    report: &mut String,
+) {
     let generated = generate();
     let console = Console::new(&server.create_database(database).await);
     for migration in &generated {

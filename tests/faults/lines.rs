@@ -83,7 +83,10 @@ async fn told_the_truth(console: &Console, answer: &Answer, connection: &mut PgC
 
 async fn finish_and_count(console: &Console, connection: &mut PgConnection) {
     for _ in 0..4 {
-        let unfinished = if text(connection, "SELECT pg_catalog.to_regclass('public._prisma_migrations')").await.is_some() {
+        let unfinished = if text(connection, "SELECT pg_catalog.to_regclass('public._prisma_migrations')")
+            .await
+            .is_some()
+        {
             pairs(
                 connection,
                 "SELECT migration_name::text, '' FROM _prisma_migrations WHERE finished_at IS NULL AND rolled_back_at IS NULL",
@@ -156,7 +159,7 @@ async fn a_line_that_goes_dead_for_good_is_told_within_a_minute() {
     let server = Postgres::start(Version::Debian15);
     let url = server.create_database("dead").await;
     let line = Slow::start(server.port(), Duration::from_millis(1));
-    let mut console = Console::new(&line.through(&url));
+    let console = Console::new(&line.through(&url));
     fill(&console);
     console.write("000_slow_start", "SELECT pg_sleep(1);");
     let mut connection = server.connect("dead").await;

@@ -245,7 +245,10 @@ fn words(examination: &mut Examination, alive: bool, open: bool, failed: bool, p
         Some(row) => match row.outcome {
             StepStatus::Done => format!(" {} got in before the end.", row.step.title),
             StepStatus::TakenBack => format!(" {} was taken back by the server.", row.step.title),
-            StepStatus::Failed => format!(" {} was started and not finished; its repair shows what of it is in.", row.step.title),
+            StepStatus::Failed => format!(
+                " {} was started and not finished; its repair shows what of it is in.",
+                row.step.title
+            ),
             _ => String::new(),
         },
         None => String::new(),

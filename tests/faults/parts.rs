@@ -29,9 +29,24 @@ impl Answer {
     }
 }
 
+/// Where a console's folders are.
+pub enum Root {
+    Own(tempfile::TempDir),
+    Borrowed(PathBuf),
+}
+
+impl Root {
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Own(folder) => folder.path(),
+            Self::Borrowed(folder) => folder,
+        }
+    }
+}
+
 /// A console's data folder and the target it works on.
 pub struct Console {
-    pub root: tempfile::TempDir,
+    pub root: Root,
     pub url: String,
     pub variables: Vec<(String, String)>,
 }
@@ -40,7 +55,12 @@ impl Console {
     pub fn new(url: &str) -> Self {
         let root = tempfile::Builder::new().prefix("drydock-faults-").tempdir().unwrap();
         std::fs::create_dir(root.path().join("migrations")).unwrap();
-        Self { root, url: url.to_owned(), variables: Vec::new() }
+        Self { root: Root::Own(root), url: url.to_owned(), variables: Vec::new() }
+    }
+
+    /// A console on the folder of another one.
+    pub fn at(root: PathBuf, url: &str) -> Self {
+        Self { root: Root::Borrowed(root), url: url.to_owned(), variables: Vec::new() }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -109,6 +129,9 @@ impl Console {
 impl Drop for Console {
     /// Root's console keeps its sandbox elsewhere; the server ends with the console, the folder is ours to clear.
     fn drop(&mut self) {
+        if matches!(self.root, Root::Borrowed(_)) {
+            return;
+        }
         let folder = self.data().join("sandbox");
         let home = std::thread::spawn(move || {
             let toolkit = Toolkit::find(None).ok()?;

@@ -414,12 +414,11 @@ async fn runs(engine: &Engine, run: Option<&str>, search: &str, on: &On) -> Resu
             .join("\n");
         return Ok(Answer { code: exit::DONE, json: json!({ "outcome": "listed", "runs": list }), text });
     };
-    let number = wanted.trim_start_matches('#').parse::<u32>().ok();
-    let id = list
-        .iter()
-        .find(|run| Some(run.number) == number || run.id == wanted)
-        .map(|run| run.id.clone())
-        .unwrap_or_else(|| wanted.to_owned());
+    let numbered = match wanted.trim_start_matches('#').parse::<u32>() {
+        Ok(number) => engine.run_id(number).await?,
+        Err(_) => None,
+    };
+    let id = numbered.unwrap_or_else(|| wanted.to_owned());
     let mut found = engine.run(&id).await?;
     let mut examination = None;
     if found.status == RunStatus::NeedsAttention {

@@ -317,6 +317,14 @@ impl Engine {
         self.store().run(id).await
     }
 
+    /// The id of the run with this number.
+    ///
+    /// # Errors
+    /// [`FailureCode::Store`].
+    pub async fn run_id(&self, number: u32) -> Result<Option<String>, Failure> {
+        self.store().run_id(number).await
+    }
+
     /// The dry run's report of a run, if it made one.
     ///
     /// # Errors

@@ -63,7 +63,23 @@ impl Store {
                 .max_lifetime(None)
                 .connect_with(options.clone().synchronous(synchronous))
         };
-        let durable = pool(SqliteSynchronous::Full).await.map_err(|error| failed(error.to_string()))?;
+        let damaged = |why: String| {
+            failed(why).next(
+                "The file is left as it is. Put drydock.sqlite and its -wal and -shm files aside, or restore the folder from a backup; a new store is made without them, and each database's own ledger still knows what is applied.",
+            )
+        };
+        let durable = pool(SqliteSynchronous::Full).await.map_err(|error| {
+            if is_damage(&error) { damaged(error.to_string()) } else { failed(error.to_string()) }
+        })?;
+        // A journal that cannot be trusted is worse than none: damage shows here, not in the middle of a run.
+        let check: Result<String, _> =
+            sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&durable).await;
+        match check {
+            Ok(said) if said == "ok" => {}
+            Ok(said) => return Err(damaged(format!("The file is damaged: {}", said.replace('\n', " ")))),
+            Err(error) if is_damage(&error) => return Err(damaged(error.to_string())),
+            Err(error) => return Err(failed(error.to_string())),
+        }
         sqlx::migrate!("../../migrations").run(&durable).await.map_err(|error| failed(error.to_string()))?;
         let light = pool(SqliteSynchronous::Normal).await.map_err(|error| failed(error.to_string()))?;
         let store = Self { durable, light, folder: folder.to_path_buf(), owner };
@@ -169,10 +185,11 @@ impl Owner {
     }
 }
 
-/// Whether the process that made this mark still lives.
+/// Whether the process that made this mark still lives. The look is a shared lock, so that two processes
+/// looking at the same time do not take each other for the owner.
 fn is_alive(mark: &Path) -> bool {
     match File::open(mark) {
-        Ok(file) => matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)),
+        Ok(file) => matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)),
         Err(_) => false,
     }
 }
@@ -185,6 +202,14 @@ fn private_folder(folder: &Path) -> std::io::Result<()> {
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
     }
     Ok(())
+}
+
+/// SQLite's own words for a file that is not, or no longer, its own.
+fn is_damage(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| {
+        // The low byte is the primary code: 11 is CORRUPT, 26 is NOTADB.
+        code.parse::<i32>().is_ok_and(|code| matches!(code & 0xFF, 11 | 26))
+    })
 }
 
 fn store_failure(error: impl std::fmt::Display) -> Failure {

@@ -6,6 +6,7 @@ use crate::domain::plan::{Confirmation, Plan};
 use crate::domain::run::{Run, RunEvent, RunKind, RunStatus, RunStep, RunSummary};
 use crate::domain::{Failure, FailureCode};
 use chrono::{DateTime, Utc};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
 /// A run to be accepted.
@@ -303,29 +304,7 @@ impl Store {
         .fetch_all(&self.durable)
         .await
         .map_err(store_failure)?;
-        rows.iter()
-            .map(|row| {
-                let text = |column: &str| row.try_get::<String, _>(column).map_err(store_failure);
-                let started_at = time(&text("started_at")?)?;
-                let ended_at: Option<String> = row.try_get("ended_at").map_err(store_failure)?;
-                let seconds = ended_at
-                    .as_deref()
-                    .map(time)
-                    .transpose()?
-                    .map(|ended| (ended - started_at).num_milliseconds() as f64 / 1000.0);
-                Ok(RunSummary {
-                    id: text("id")?,
-                    number: u32::try_from(row.try_get::<i64, _>("number").map_err(store_failure)?)
-                        .unwrap_or(0),
-                    kind: from_word(text("kind")?)?,
-                    environment_name: text("environment_name")?,
-                    title: text("title")?,
-                    status: from_word(text("status")?)?,
-                    started_at,
-                    seconds,
-                })
-            })
-            .collect()
+        rows.iter().map(summary).collect()
     }
 
     /// Appends events to the record, unsynced.
@@ -402,15 +381,52 @@ impl Store {
         environment_name: &str,
     ) -> Result<Vec<RunSummary>, Failure> {
         self.mark_cut_off_runs().await?;
-        let rows = self.runs(environment_id, "").await?;
-        Ok(rows
-            .into_iter()
-            .filter(|run| {
-                matches!(run.status, RunStatus::Running | RunStatus::Queued | RunStatus::NeedsAttention)
-                    && (environment_id.is_some() || run.environment_name == environment_name)
-            })
-            .collect())
+        let rows = sqlx::query(
+            "SELECT id, number, kind, environment_name, title, status, started_at, ended_at FROM runs \
+             WHERE status IN ('running', 'queued', 'needs_attention') \
+               AND CASE WHEN ?1 IS NULL THEN environment_id IS NULL AND environment_name = ?2 ELSE environment_id = ?1 END \
+             ORDER BY number DESC",
+        )
+        .bind(environment_id)
+        .bind(environment_name)
+        .fetch_all(&self.durable)
+        .await
+        .map_err(store_failure)?;
+        rows.iter().map(summary).collect()
     }
+
+    /// The id of the run with this number.
+    ///
+    /// # Errors
+    /// [`FailureCode::Store`].
+    pub async fn run_id(&self, number: u32) -> Result<Option<String>, Failure> {
+        sqlx::query_scalar("SELECT id FROM runs WHERE number = ?")
+            .bind(i64::from(number))
+            .fetch_optional(&self.durable)
+            .await
+            .map_err(store_failure)
+    }
+}
+
+fn summary(row: &SqliteRow) -> Result<RunSummary, Failure> {
+    let text = |column: &str| row.try_get::<String, _>(column).map_err(store_failure);
+    let started_at = time(&text("started_at")?)?;
+    let ended_at: Option<String> = row.try_get("ended_at").map_err(store_failure)?;
+    let seconds = ended_at
+        .as_deref()
+        .map(time)
+        .transpose()?
+        .map(|ended| (ended - started_at).num_milliseconds() as f64 / 1000.0);
+    Ok(RunSummary {
+        id: text("id")?,
+        number: u32::try_from(row.try_get::<i64, _>("number").map_err(store_failure)?).unwrap_or(0),
+        kind: from_word(text("kind")?)?,
+        environment_name: text("environment_name")?,
+        title: text("title")?,
+        status: from_word(text("status")?)?,
+        started_at,
+        seconds,
+    })
 }
 
 async fn insert_step(

@@ -1,6 +1,7 @@
 //! A canary password goes through everything; afterwards it must not be found anywhere.
 
 use crate::parts::Console;
+use drydock_engine::ApplyOptions;
 use drydock_engine::Engine;
 use drydock_engine::domain::environment::{
     AccessDraft, Colour, EnvironmentDraft, GuardRules, PasswordChoice, Tier,
@@ -8,7 +9,6 @@ use drydock_engine::domain::environment::{
 use drydock_engine::domain::plan::{Confirmation, PlanPurpose};
 use drydock_engine::domain::run::RunStatus;
 use drydock_engine::domain::secret::{Keeping, Secret};
-use drydock_engine::ApplyOptions;
 use drydock_lab::{Keyring, Postgres, Version};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -112,6 +112,7 @@ fn watch(stop: &AtomicBool, looks: &AtomicUsize, dumps: &AtomicUsize) -> Vec<Str
 
 /// Migrations of which one must be rehearsed, so that the schema is dumped by another program.
 fn fill(console: &Console) {
+    console.write("000_start", "SELECT 1;");
     console.write("001_base", "CREATE TABLE base (id int);");
     console.write("002_later", "CREATE INDEX CONCURRENTLY later ON base (id);");
     console.write("003_own", "BEGIN;\nCREATE TABLE more (id int);\nCOMMIT;");
@@ -122,10 +123,15 @@ async fn with_role(server: &Postgres, database: &str) -> String {
     server
         .execute(
             database,
-            &format!("DROP ROLE IF EXISTS canary; CREATE ROLE canary SUPERUSER LOGIN PASSWORD '{CANARY}'"),
+            &format!("CREATE ROLE canary_{database} SUPERUSER LOGIN PASSWORD '{CANARY}'; CREATE TABLE before (id int)"),
         )
         .await;
-    server.url_as("canary", CANARY, database)
+    // With a ledger there is no baseline to make, and with a table there is a schema to copy.
+    let console = Console::new(&server.url(database));
+    console.write("000_start", "SELECT 1;");
+    let answer = console.run(&["resolve", "--baseline", "000_start"]);
+    assert_eq!(answer.exit, Some(0), "{}", answer.text());
+    server.url_as(&format!("canary_{database}"), CANARY, database)
 }
 
 #[tokio::test]
@@ -137,7 +143,9 @@ async fn a_password_in_database_url_is_found_nowhere_else() {
     fill(&console);
     let watcher = Watcher::start();
     let mut said = String::new();
-    for command in [&["status"][..], &["plan"], &["dry-run"], &["apply"], &["runs"], &["runs", "2"], &["status"]] {
+    for command in
+        [&["status"][..], &["plan"], &["dry-run"], &["apply"], &["runs"], &["runs", "2"], &["status"]]
+    {
         let answer = console.run(command);
         assert!(answer.exit.is_some(), "{command:?}");
         said.push_str(&answer.text());
@@ -235,7 +243,8 @@ fn child(console: &Console, keeping: &str, variables: &[(String, String)]) {
             child.wait_with_output()
         })
         .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("done"), "{keeping}: {said}");
     assert!(!holds(said.as_bytes()), "{keeping}: {said}");
 }

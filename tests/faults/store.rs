@@ -142,7 +142,12 @@ async fn intent_is_in_the_journal_before_the_server_sees_the_act() {
     child.wait().unwrap();
     let run = console.newest_apply().unwrap();
     let examined = console.run(&["runs", &run["number"].to_string()]);
-    assert_eq!(examined.json["examination"]["still_running"], true, "the server goes on: {}", examined.text());
+    assert_eq!(
+        examined.json["examination"]["still_running"],
+        true,
+        "the server goes on: {}",
+        examined.text()
+    );
     assert_eq!(examined.exit, Some(5));
     let refused = console.run(&["apply"]);
     assert_eq!(refused.exit, Some(3), "nothing new begins meanwhile: {}", refused.text());
@@ -154,7 +159,10 @@ async fn intent_is_in_the_journal_before_the_server_sees_the_act() {
 async fn a_script_that_changes_its_sessions_name_is_still_found_at_work() {
     let server = Postgres::start(Version::Debian15);
     let console = Console::new(&server.create_database("renamed").await);
-    console.write("001_renamed", "SET application_name = 'elsewhere';\nSELECT pg_sleep(2);\nCREATE TABLE r (id int);");
+    console.write(
+        "001_renamed",
+        "SET application_name = 'elsewhere';\nSELECT pg_sleep(2);\nCREATE TABLE r (id int);",
+    );
     let mut child = console.start(&["apply"]);
     let mut connection = server.connect("renamed").await;
     loop {

@@ -72,15 +72,23 @@ impl Store {
             if is_damage(&error) { damaged(error.to_string()) } else { failed(error.to_string()) }
         })?;
         // A journal that cannot be trusted is worse than none: damage shows here, not in the middle of a run.
-        let check: Result<String, _> =
-            sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&durable).await;
+        let check: Result<String, _> = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&durable).await;
         match check {
             Ok(said) if said == "ok" => {}
             Ok(said) => return Err(damaged(format!("The file is damaged: {}", said.replace('\n', " ")))),
             Err(error) if is_damage(&error) => return Err(damaged(error.to_string())),
             Err(error) => return Err(failed(error.to_string())),
         }
-        sqlx::migrate!("../../migrations").run(&durable).await.map_err(|error| failed(error.to_string()))?;
+        {
+            // SQLite migrations take no lock of their own: two consoles that start together would both make
+            // the tables.
+            let _one_at_a_time =
+                exclusive(&folder.join("opening")).map_err(|error| failed(error.to_string()))?;
+            sqlx::migrate!("../../migrations")
+                .run(&durable)
+                .await
+                .map_err(|error| failed(error.to_string()))?;
+        }
         let light = pool(SqliteSynchronous::Normal).await.map_err(|error| failed(error.to_string()))?;
         let store = Self { durable, light, folder: folder.to_path_buf(), owner };
         store.mark_cut_off_runs().await?;
@@ -179,10 +187,16 @@ impl Owner {
             }
         }
         let name = uuid::Uuid::new_v4().to_string();
-        let lock = File::create(folder.join(&name))?;
-        lock.lock()?;
+        let lock = exclusive(&folder.join(&name))?;
         Ok(Self { name, _lock: lock })
     }
+}
+
+/// A locked file; free again when it is dropped or the process ends.
+fn exclusive(path: &Path) -> std::io::Result<File> {
+    let file = File::create(path)?;
+    file.lock()?;
+    Ok(file)
 }
 
 /// Whether the process that made this mark still lives. The look is a shared lock, so that two processes

@@ -467,12 +467,6 @@ impl Apply {
             &migrate.name,
             Utc::now(),
         );
-        if let Err(error) = send(&mut sessions.watch.connection, started).await {
-            if script::is_lost(&error) {
-                return self.settle_lost(sessions, index, migrate, &error).await;
-            }
-            return Err(from_server(error));
-        }
         let pieces: Vec<(Option<u32>, usize, String, bool)> = if migrate.script.mode == ScriptMode::Stepwise {
             migrate
                 .script
@@ -498,6 +492,29 @@ impl Apply {
                 .any(|statement| statement.kind == StatementKind::OutsideTransaction);
             vec![(None, 0, sql.to_owned(), alone)]
         };
+        let (lock_timeout, statement_timeout) =
+            (self.plan.rules.lock_timeout_ms, self.plan.rules.statement_timeout_ms);
+        let limits = |alone: bool| {
+            let timeout = if alone { CONCURRENT_LOCK_TIMEOUT_MS } else { lock_timeout };
+            let mut limits = format!("SET lock_timeout = {timeout}");
+            if let Some(limit) = statement_timeout.filter(|_| !alone) {
+                limits.push_str(&format!(";SET statement_timeout = {limit}"));
+            }
+            limits
+        };
+        // The row and the first limits travel at the same time, each on its own session.
+        let first_limits = limits(pieces.first().is_some_and(|(_, _, _, alone)| *alone));
+        let (recorded, limited) = tokio::join!(
+            send(&mut sessions.watch.connection, started),
+            send(&mut sessions.work.connection, first_limits)
+        );
+        if let Err(error) = recorded {
+            if script::is_lost(&error) {
+                return self.settle_lost(sessions, index, migrate, &error).await;
+            }
+            return Err(from_server(error));
+        }
+        let mut limited = Some(limited);
         let begun = Instant::now();
         let whole_is_safe = !migrate.script.statements.iter().any(|statement| {
             matches!(
@@ -511,17 +528,16 @@ impl Apply {
             if number.is_some() {
                 self.progress(index, done, total, migrate, *number, begun);
             }
-            let timeout = if *alone { CONCURRENT_LOCK_TIMEOUT_MS } else { self.plan.rules.lock_timeout_ms };
-            let mut limits = format!("SET lock_timeout = {timeout}");
-            if let Some(limit) = self.plan.rules.statement_timeout_ms.filter(|_| !alone) {
-                limits.push_str(&format!(";SET statement_timeout = {limit}"));
-            }
             let safe_to_retry = if number.is_some() { !alone } else { whole_is_safe };
             let attempts = if safe_to_retry { self.plan.rules.lock_retries + 1 } else { 1 };
             let mut attempt = 1;
             loop {
                 // The limits travel alone: in one message with a CONCURRENTLY they would make a transaction.
-                let result = match send(&mut sessions.work.connection, limits.clone()).await {
+                let limited = match limited.take() {
+                    Some(first) => first,
+                    None => send(&mut sessions.work.connection, limits(*alone)).await,
+                };
+                let result = match limited {
                     Ok(()) => self.watched(sessions, index, attempt, attempts, text.clone()).await,
                     Err(error) => Err(error),
                 };
@@ -577,7 +593,12 @@ impl Apply {
                 return Err(migration_failure(migrate, sql, &error, &stayed).into());
             }
         }
-        match leftover(&mut sessions.work.connection).await {
+        let left = if ends_outside_a_block(migrate, sql) {
+            Ok(Leftover::Clean)
+        } else {
+            leftover(&mut sessions.work.connection).await
+        };
+        match left {
             Ok(Leftover::Clean) => {}
             Ok(_) => {
                 let _ = send(&mut sessions.work.connection, "ROLLBACK".to_owned()).await;
@@ -977,6 +998,23 @@ async fn leftover_gone(sessions: &mut Sessions) -> Result<(), sqlx::Error> {
         send(&mut sessions.work.connection, "ROLLBACK".to_owned()).await?;
     }
     Ok(())
+}
+
+/// Whether a script that got through is certain to have left no transaction open: it has none of its own,
+/// or the last word about one is a plain COMMIT. Anything else is asked of the server.
+fn ends_outside_a_block(migrate: &MigrateStep, sql: &str) -> bool {
+    let last = migrate
+        .script
+        .statements
+        .iter()
+        .rfind(|statement| statement.kind == StatementKind::TransactionControl)
+        .map(|statement| sql.get(statement.start as usize..statement.end as usize).unwrap_or_default());
+    let is_commit = |text: &str| {
+        ["COMMIT", "END"]
+            .iter()
+            .any(|word| text.trim().trim_end_matches(';').trim().eq_ignore_ascii_case(word))
+    };
+    migrate.script.uncertain.is_none() && last.is_none_or(is_commit)
 }
 
 /// Lock not available, deadlock, serialization: nothing of the transaction stayed, so it may be tried again.

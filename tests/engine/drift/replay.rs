@@ -8,7 +8,7 @@ use drydock_engine::{
     planner::sql::analyse,
     runner::{
         drift::drift,
-        replay::{AppliedScript, replay},
+        replay::{AppliedScript, replay, unreadable},
     },
 };
 
@@ -25,9 +25,18 @@ async fn every_object_finds_the_migration_that_made_or_last_changed_it() {
             ("1_tables", "CREATE TABLE t (a int, b int, c text); CREATE TYPE mood AS ENUM ('good');"),
             ("2_nothing", "-- only a comment"),
             ("3_column", "ALTER TABLE t ADD COLUMN d int; ALTER TABLE t ALTER COLUMN b SET NOT NULL;"),
-            ("4_index", "CREATE INDEX CONCURRENTLY t_a_idx ON t (a);\nCREATE INDEX CONCURRENTLY t_b_idx ON t (b);"),
-            ("5_block", "DO $$ BEGIN BEGIN ALTER TABLE t ADD CHECK (a > 0); EXCEPTION WHEN OTHERS THEN NULL; END; END $$;"),
-            ("6_own_transaction", "BEGIN; CREATE VIEW v AS SELECT a FROM t; COMMIT; ALTER TABLE t ADD COLUMN e int;"),
+            (
+                "4_index",
+                "CREATE INDEX CONCURRENTLY t_a_idx ON t (a);\nCREATE INDEX CONCURRENTLY t_b_idx ON t (b);",
+            ),
+            (
+                "5_block",
+                "DO $$ BEGIN BEGIN ALTER TABLE t ADD CHECK (a > 0); EXCEPTION WHEN OTHERS THEN NULL; END; END $$;",
+            ),
+            (
+                "6_own_transaction",
+                "BEGIN; CREATE VIEW v AS SELECT a FROM t; COMMIT; ALTER TABLE t ADD COLUMN e int;",
+            ),
             ("7_label", "ALTER TYPE mood ADD VALUE 'bad';"),
             ("8_type", "ALTER TABLE t ALTER COLUMN c TYPE varchar(10);"),
             ("9_session", "SET search_path = pg_catalog; SET ROLE pg_monitor; SET statement_timeout = 1;"),
@@ -91,6 +100,26 @@ async fn other_schemas_count_where_migrations_make_them() {
     .await;
     let report = drift(&mut live, &mut scratch, &applied, &[], "app", Utc::now()).await.unwrap();
     let sentences: Vec<&str> = report.differences.iter().map(|each| each.sentence.as_str()).collect();
-    assert_eq!(sentences, ["`audit.log` has no column `what`."], "the schema is named where there are several");
+    assert_eq!(
+        sentences,
+        ["`audit.log` has no column `what`."],
+        "the schema is named where there are several"
+    );
     assert_eq!(report.differences[0].culprit.as_deref(), Some("1_init"));
+}
+
+#[tokio::test]
+async fn an_applied_migration_without_a_file_is_unknown_by_name() {
+    let server = Server::start(15);
+    let (mut live, mut scratch) = (server.database().await, server.database().await);
+    let mut applied = scripts(&[("1_init", "CREATE TABLE t (id int);")]);
+    applied.push(unreadable("2_lost", "its file is missing"));
+    run(&mut live, "CREATE TABLE t (id int)").await;
+    let report = drift(&mut live, &mut scratch, &applied, &[], "public", Utc::now()).await.unwrap();
+    let sentences: Vec<&str> = report.differences.iter().map(|each| each.sentence.as_str()).collect();
+    assert_eq!(
+        sentences,
+        ["Schema `public` was not compared in full: `2_lost` could not be replayed (its file is missing)."]
+    );
+    assert_eq!(report.headline, "1 object could not be compared; nothing dangerous was found in the others.");
 }

@@ -298,12 +298,14 @@ fn conclude(script: &Script, states: &mut [StatementEffect], readings: &[Reading
     let numbers = |state: EffectState| -> Vec<u32> {
         // What is altered may have been so before, unless the script itself made it; what is made or
         // dropped was not, or the statement would have failed.
-        let own =
-            |effect: &Effect| {
-                script.statements.iter().flat_map(|statement| &statement.effects).any(|made| {
-                    made.action == Action::Create && !made.conditional && same_object(made, effect)
-                })
-            };
+        let has = |action: Action, effect: &Effect| {
+            script
+                .statements
+                .iter()
+                .flat_map(|statement| &statement.effects)
+                .any(|each| each.action == action && !each.conditional && same_object(each, effect))
+        };
+        let own = |effect: &Effect| has(Action::Create, effect) && !has(Action::Drop, effect);
         let shows =
             |effect: &Effect| effect.action != Action::Alter || state == EffectState::Absent || own(effect);
         let strong = |(each, statement): &(&StatementEffect, &Statement)| {

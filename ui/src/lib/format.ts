@@ -35,7 +35,7 @@ export function bytes(amount: number): string {
 /** A time span: `24 ms`, `0.24 s`, `31 s`, `4 min 10 s`, `2 h 5 min`. */
 export function span(seconds: number): string {
   if (seconds < 0.1) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
-  if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
+  if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 2 : 1).replace(/\.0$/, "")} s`;
   if (seconds < MINUTE) return `${Math.round(seconds)} s`;
   if (seconds < HOUR) {
     const rest = Math.round(seconds % MINUTE);

@@ -85,7 +85,7 @@ export class RunWatch {
       case "step":
         this.#steps = this.#steps.map((step) => (step.index === what.step.index ? what.step : step));
         if (what.step.status !== "waiting" && this.#waiting?.index === what.step.index) this.#waiting = null;
-        if (what.step.status !== "queued" && what.step.status !== "waiting") this.#say(event.at, stepLine(what.step));
+        if (!["queued", "started", "waiting"].includes(what.step.status)) this.#say(event.at, stepLine(what.step));
         break;
       case "progress":
         this.#progress = {
@@ -118,7 +118,8 @@ export class RunWatch {
 }
 
 function stepLine(step: RunStep): string {
-  const subject = `${step.verb} ${step.verb === "Migrate" || step.verb === "Repair" ? `\`${step.title}\`` : ""}`.trim();
+  const subject =
+    `${step.verb} ${step.verb === "Migrate" || step.verb === "Repair" ? `\`${step.title.replace(/^\d{8,14}_/, "")}\`` : ""}`.trim();
   const words = {
     started: "begins",
     done: "done",

@@ -60,6 +60,12 @@ export function ago(then: string, now: number): string {
   return `${Math.floor(seconds / DAY)} days ago`;
 }
 
+/** The same inside a sentence: `This is from a moment ago`. */
+export function agoWords(then: string, now: number): string {
+  const words = ago(then, now);
+  return words === "now" ? "a moment ago" : words;
+}
+
 /** A running clock: `0:31`, `12:05`, `1:02:03`. */
 export function clockSpan(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));

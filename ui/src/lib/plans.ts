@@ -54,6 +54,11 @@ export function migrationsOf(plan: Plan): number {
   return plan.steps.filter((step) => step.kind === "migrate").length;
 }
 
+/** Migrations are applied to a place, repairs are done on it. */
+export function toward(plan: Plan): "to" | "on" {
+  return migrationsOf(plan) > 0 ? "to" : "on";
+}
+
 /** What the plan's main act is called, in one form for buttons and titles. */
 export function actOf(plan: Plan): string {
   const migrations = migrationsOf(plan);

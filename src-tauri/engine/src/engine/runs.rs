@@ -76,7 +76,11 @@ impl Engine {
                         None => StepStatus::NotRun,
                     };
                     step.seconds = trial.seconds;
-                    step.note.clone_from(&trial.note);
+                    step.note = match (trial.tried, &trial.note) {
+                        (Tried::Rehearsal, Some(note)) => Some(format!("Rehearsed without data. {note}")),
+                        (Tried::Rehearsal, None) => Some("Rehearsed without data.".to_owned()),
+                        (_, note) => note.clone(),
+                    };
                     stream.emit(RunEventKind::Step { step: step.clone() });
                 }
                 self.store().save_dry_run(&report).await?;

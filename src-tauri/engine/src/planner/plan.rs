@@ -264,7 +264,7 @@ fn lock_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
         Some(lock) => {
             let limit = f64::from(plan.rules.dry_run_lock_ms) / 1000.0;
             let outcome = if lock.held_seconds > limit { Outcome::Warn } else { Outcome::Pass };
-            (outcome, format!("{:.2} s on {}", lock.held_seconds, lock.table))
+            (outcome, format!("{} on {}", duration(lock.held_seconds), lock.table))
         }
         None if report
             .trials
@@ -275,6 +275,11 @@ fn lock_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
         }
         None => (Outcome::Pass, "no existing table is locked".to_owned()),
     }
+}
+
+/// `3 ms`, `0.24 s`: two figures that mean something.
+fn duration(seconds: f64) -> String {
+    if seconds < 0.1 { format!("{:.0} ms", (seconds * 1000.0).max(1.0)) } else { format!("{seconds:.2} s") }
 }
 
 /// Whether the plan runs SQL that can be tried.
@@ -312,7 +317,7 @@ pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> Pl
         PlanPurpose::MarkRolledBack { migration } => format!("marking {migration} as rolled back"),
         PlanPurpose::Baseline { up_to } => format!("a baseline up to {up_to}"),
     };
-    let fitting = dry_run.filter(|report| report.digest == plan.digest);
+    let fitting = dry_run.filter(|report| needs_dry_run(&plan) && report.digest == plan.digest);
     let (headline, lead) = match &fitting {
         None if !needs_dry_run(&plan) => (
             format!("Plan {} only writes to the ledger.", plan.number),

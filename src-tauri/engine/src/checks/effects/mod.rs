@@ -54,7 +54,23 @@ pub fn effect_states(
     }
     conclude(script, &mut states, &readings, failed);
     conclude_drops(&mut states, &readings);
+    nothing_to_drop(script, live, schema, &mut states);
     states
+}
+
+/// A drop that failed because its table does not exist is not in: nothing was there to drop.
+fn nothing_to_drop(script: &Script, live: &Catalogue, schema: &str, states: &mut [StatementEffect]) {
+    for (statement, state) in script.statements.iter().zip(states.iter_mut()) {
+        let missing = statement.effects.iter().find_map(|effect| {
+            let parent =
+                effect.parent.as_deref().filter(|_| effect.action == Action::Drop && !effect.conditional)?;
+            live.table(effect.schema.as_deref().unwrap_or(schema), parent).is_none().then_some(parent)
+        });
+        if let Some(table) = missing.filter(|_| state.failed_here && state.state == EffectState::Present) {
+            state.state = EffectState::Absent;
+            state.evidence = format!("Table `{table}` does not exist: there was nothing to drop.");
+        }
+    }
 }
 
 /// How many of the objects that a migration makes or drops are as it leaves them; `None` if none can be counted.

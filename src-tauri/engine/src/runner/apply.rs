@@ -4,7 +4,7 @@
 use super::events::Stream;
 use super::session::{Connector, Session, cancel_session, wait_gone};
 use crate::adapters::postgres::failure::failure;
-use crate::adapters::postgres::script::{self, Leftover, ScriptError, leftover, send};
+use crate::adapters::postgres::script::{self, Leftover, ScriptError};
 use crate::adapters::postgres::words::identifier;
 use crate::adapters::postgres::{ledger, observe};
 use crate::adapters::store::Store;
@@ -14,6 +14,7 @@ use crate::domain::statement::{ScriptMode, StatementKind};
 use crate::domain::{Failure, FailureCode};
 use crate::planner::plan::moved;
 use chrono::Utc;
+use sqlx::postgres::PgConnection;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ use tokio::sync::watch;
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long we look for the outcome of a statement after the line was lost.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the server may take to answer what is answered at once on a line that is not dead.
+const LINE_PATIENCE: Duration = Duration::from_secs(20);
 /// A concurrent index build waits for old transactions without making anybody wait behind it; when it is
 /// interrupted it leaves an INVALID index. It gets its own, longer limit.
 const CONCURRENT_LOCK_TIMEOUT_MS: u32 = 600_000;
@@ -61,8 +64,34 @@ impl From<Failure> for Stop {
     }
 }
 
+/// A refusal ends the run; a lost line leaves open what became of what was sent.
 fn from_server(error: sqlx::Error) -> Stop {
-    failure(&error).into()
+    let mut stop = Stop::from(failure(&error));
+    if script::is_lost(&error) {
+        stop.status = RunStatus::NeedsAttention;
+        stop.failure.next =
+            Some("When the server is back, open this run and ask again; nothing is sent twice.".to_owned());
+    }
+    stop
+}
+
+/// The answer, or a lost line where none comes: nobody tells us when a line goes dead.
+async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(LINE_PATIENCE, answer).await.unwrap_or_else(|_| Err(dead_line()))
+}
+
+fn dead_line() -> sqlx::Error {
+    let text = format!("the server did not answer within {} s", LINE_PATIENCE.as_secs());
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
+}
+
+/// Sends bookkeeping, which never takes long, and waits for its end.
+async fn send(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+    in_time(script::send(connection, sql)).await
+}
+
+async fn leftover(connection: &mut PgConnection) -> Result<Leftover, sqlx::Error> {
+    in_time(script::leftover(connection)).await
 }
 
 struct Sessions {
@@ -145,7 +174,13 @@ impl Apply {
                 let note = "same database, nothing moved since the plan".to_owned();
                 self.settle_step(0, StepStatus::Done, Some(note), Some(started.elapsed()));
             }
-            Err(stop) => {
+            Err(mut stop) => {
+                // Checking writes nothing, so its outcome is known even without a line.
+                if stop.status == RunStatus::NeedsAttention {
+                    stop.status = RunStatus::Failed;
+                    stop.failure.unchanged = Some("Nothing was written.".to_owned());
+                    stop.failure.next = Some("Test the connection, then apply again.".to_owned());
+                }
                 let status =
                     if stop.status == RunStatus::Cancelled { StepStatus::NotRun } else { StepStatus::Failed };
                 self.settle_step(0, status, Some(stop.failure.what.clone()), Some(started.elapsed()));
@@ -201,7 +236,10 @@ impl Apply {
                     self.settle_step(index, StepStatus::Done, note, Some(started.elapsed()));
                 }
                 Err(stop) => {
-                    if matches!(self.run.steps[index].status, StepStatus::Started | StepStatus::Waiting) {
+                    // A step whose outcome is open keeps its intent and no end.
+                    if matches!(self.run.steps[index].status, StepStatus::Started | StepStatus::Waiting)
+                        && stop.status != RunStatus::NeedsAttention
+                    {
                         self.settle_step(
                             index,
                             StepStatus::Failed,
@@ -227,7 +265,7 @@ impl Apply {
             })
             .await?;
         let connection = &mut sessions.watch.connection;
-        let facts = observe::facts(connection, &self.plan.schema).await.map_err(from_server)?;
+        let facts = in_time(observe::facts(connection, &self.plan.schema)).await.map_err(from_server)?;
         if facts.read_only || facts.in_recovery {
             return Err(Failure::new(
                 FailureCode::ReadOnly,
@@ -263,12 +301,12 @@ impl Apply {
             .next("Test the connection and find out what is behind this address now.")
             .into());
         }
-        let now = super::fingerprint(
+        let now = in_time(super::fingerprint(
             connection,
             &self.plan.schema,
             facts.has_ledger(),
             self.files_fingerprint.clone(),
-        )
+        ))
         .await
         .map_err(from_server)?;
         self.compare(&now)
@@ -429,7 +467,12 @@ impl Apply {
             &migrate.name,
             Utc::now(),
         );
-        send(&mut sessions.watch.connection, started).await.map_err(from_server)?;
+        if let Err(error) = send(&mut sessions.watch.connection, started).await {
+            if script::is_lost(&error) {
+                return self.settle_lost(sessions, index, migrate, &error).await;
+            }
+            return Err(from_server(error));
+        }
         let pieces: Vec<(Option<u32>, usize, String, bool)> = if migrate.script.mode == ScriptMode::Stepwise {
             migrate
                 .script
@@ -561,10 +604,15 @@ impl Apply {
         let finish = ledger::finish_sql(&schema, &migrate.ledger_id, Utc::now());
         if let Err(error) = send(&mut sessions.watch.connection, finish.clone()).await {
             // The script is in; only its row is not. One more try on the other session.
-            send(&mut sessions.work.connection, finish).await.map_err(|_| from_server(error))?;
+            if send(&mut sessions.work.connection, finish).await.is_err() {
+                if script::is_lost(&error) {
+                    return self.settle_lost(sessions, index, migrate, &error).await;
+                }
+                return Err(from_server(error));
+            }
         }
         if migrate.script.statements.iter().any(|statement| statement.kind == StatementKind::Session) {
-            let held = sessions.work.reset(&schema).await.map_err(from_server)?;
+            let held = in_time(sessions.work.reset(&schema)).await.map_err(from_server)?;
             if !held {
                 return Err(Failure::new(
                     FailureCode::MigrationLock,
@@ -603,6 +651,9 @@ impl Apply {
                 else {
                     break;
                 };
+                if script::is_lost(&error) {
+                    return Err(from_server(error));
+                }
                 let _ = leftover_gone(sessions).await;
                 let code = error
                     .as_database_error()
@@ -631,8 +682,9 @@ impl Apply {
 
     /// Every migration of the plan must be in the ledger under the id that the plan drew.
     async fn verify(&mut self, sessions: &mut Sessions) -> Result<String, Stop> {
-        let rows =
-            ledger::read(&mut sessions.watch.connection, &self.plan.schema).await.map_err(from_server)?;
+        let rows = in_time(ledger::read(&mut sessions.watch.connection, &self.plan.schema))
+            .await
+            .map_err(from_server)?;
         let missing: Vec<&str> = self
             .plan
             .migrations()
@@ -666,7 +718,7 @@ impl Apply {
         message: String,
     ) -> Result<(), sqlx::Error> {
         let pid = sessions.work.pid;
-        let work = send(&mut sessions.work.connection, message);
+        let work = script::send(&mut sessions.work.connection, message);
         tokio::pin!(work);
         let mut cancel = self.cancel.clone();
         let mut asked = false;
@@ -685,15 +737,21 @@ impl Apply {
                     if changed.is_ok() && *cancel.borrow() {
                         asked = true;
                         self.events.note("Cancel was asked for; the server is told to stop the statement at work.");
-                        let _ = cancel_session(&mut sessions.watch.connection, pid).await;
+                        let _ = in_time(cancel_session(&mut sessions.watch.connection, pid)).await;
                         pause = Duration::from_millis(500);
                     }
                 }
                 () = tokio::time::sleep(pause) => {
                     if asked {
-                        let _ = cancel_session(&mut sessions.watch.connection, pid).await;
+                        let _ = in_time(cancel_session(&mut sessions.watch.connection, pid)).await;
                     }
-                    if let Ok(blockers) = observe::blockers(&mut sessions.watch.connection, pid).await {
+                    // Both sessions share the line: where the idle one gets no answer, none will come for the other.
+                    let asked_at = Instant::now();
+                    let seen = in_time(observe::blockers(&mut sessions.watch.connection, pid)).await;
+                    if seen.is_err() && asked_at.elapsed() >= LINE_PATIENCE {
+                        return Err(dead_line());
+                    }
+                    if let Ok(blockers) = seen {
                         if !blockers.is_empty() {
                             seen_waiting = true;
                             self.set_status(index, StepStatus::Waiting);
@@ -722,8 +780,9 @@ impl Apply {
         self.events.note(format!(
             "{name}: no lock in time, all taken back (try {attempt} of {attempts}); trying again shortly."
         ));
-        let blockers =
-            observe::blockers(&mut sessions.watch.connection, sessions.work.pid).await.unwrap_or_default();
+        let blockers = in_time(observe::blockers(&mut sessions.watch.connection, sessions.work.pid))
+            .await
+            .unwrap_or_default();
         self.events.emit(RunEventKind::Waiting { index: index_u32(index), blockers, attempt, attempts });
         let mut cancel = self.cancel.clone();
         tokio::select! {
@@ -778,15 +837,20 @@ impl Apply {
                 .next("When the server is back, open this run and ask again; nothing was sent twice."),
             ));
         };
-        let gone =
-            wait_gone(&mut connection, sessions.work.pid, &sessions.work.application, SETTLE_PATIENCE).await;
+        let gone = in_time(wait_gone(
+            &mut connection,
+            sessions.work.pid,
+            &sessions.work.application,
+            SETTLE_PATIENCE,
+        ))
+        .await;
         if !matches!(gone, Ok(Some(()))) {
             return Err(attention(
                 lost(format!("The line was lost; the server is still working on {}.", migrate.name))
                     .next("Open this run and ask again in a while."),
             ));
         }
-        let rows = match ledger::read(&mut connection, &self.plan.schema).await {
+        let rows = match in_time(ledger::read(&mut connection, &self.plan.schema)).await {
             Ok(rows) => rows,
             Err(error) => {
                 return Err(attention(

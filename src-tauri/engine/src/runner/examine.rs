@@ -72,7 +72,8 @@ struct Server {
 async fn read(connector: &Connector, plan: &Plan, sessions: &[(i32, String)]) -> Result<Server, Failure> {
     let mut connection = connector.open("drydock examine").await?;
     let connection = &mut connection;
-    let facts = observe::facts(connection, &plan.schema).await.map_err(|error| failure(&error))?;
+    // Sessions first: what is read after they are gone is final. The other way round, a commit in between
+    // would be missed.
     let mut alive = Vec::new();
     for (pid, application) in sessions {
         if let Some(state) =
@@ -81,6 +82,7 @@ async fn read(connector: &Connector, plan: &Plan, sessions: &[(i32, String)]) ->
             alive.push((*pid, application.clone(), state));
         }
     }
+    let facts = observe::facts(connection, &plan.schema).await.map_err(|error| failure(&error))?;
     let rows = if facts.has_ledger() {
         ledger::read(connection, &plan.schema).await.map_err(|error| failure(&error))?
     } else {
@@ -243,7 +245,10 @@ fn words(examination: &mut Examination, alive: bool, open: bool, failed: bool, p
         Some(row) => match row.outcome {
             StepStatus::Done => format!(" {} got in before the end.", row.step.title),
             StepStatus::TakenBack => format!(" {} was taken back by the server.", row.step.title),
-            StepStatus::Failed => format!(" {} is in part: it was started and not finished.", row.step.title),
+            StepStatus::Failed => format!(
+                " {} was started and not finished; its repair shows what of it is in.",
+                row.step.title
+            ),
             _ => String::new(),
         },
         None => String::new(),

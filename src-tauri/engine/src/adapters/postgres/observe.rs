@@ -282,7 +282,9 @@ pub async fn session(
 ) -> Result<Option<SessionState>, sqlx::Error> {
     let sql = format!(
         "SELECT coalesce((SELECT json_build_object('state', coalesce(state, ''), 'seconds', coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - state_change), 0)::float8) \
-         FROM pg_catalog.pg_stat_activity WHERE pid = {pid} AND application_name = {})::text, 'null')",
+         FROM pg_catalog.pg_stat_activity WHERE pid = {pid} AND (application_name = {} \
+           OR EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = {pid} AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
+                        AND ((l.classid::bigint << 32) | l.objid::bigint) = {LOCK_KEY})))::text, 'null')",
         literal(application)
     );
     json(connection, sql).await

@@ -302,7 +302,7 @@ fn what_was_tried(plan: &Plan, report: &DryRunReport) -> String {
             duration(report.seconds)
         ),
         _ if rehearsed == all => format!(
-            "Plan {} was rehearsed on a scratch copy of the schema, without data. This is what applying it does.",
+            "Plan {} was rehearsed on a scratch copy of the schema, without data and with fewer rights.",
             plan.number
         ),
         _ => format!(

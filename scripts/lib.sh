@@ -161,7 +161,7 @@ has_display() { is_mac || [[ -n ${DISPLAY:-} || -n ${WAYLAND_DISPLAY:-} ]]; }
 in_window() {
   local display=()
   if command -v xvfb-run >/dev/null; then
-    display=(xvfb-run -a -s "-screen 0 1280x800x24")
+    display=(xvfb-run -a -s "-screen 0 1920x1080x24")
   fi
   env PATH="$PWD/target/tools/bin:$PATH" "${display[@]}" "$@"
 }

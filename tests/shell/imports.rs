@@ -66,7 +66,7 @@ fn planning_and_checking_are_pure() {
                 "crate::adapters",
                 "crate::runner",
                 "crate::engine",
-                "sqlx",
+                "sqlx::",
                 "tokio",
                 "std::fs",
                 "std::net::Tcp",

@@ -13,7 +13,7 @@ pub const USAGE: u8 = 2;
 pub const REFUSED: u8 = 3;
 /// Started and failed; the output says what stayed.
 pub const FAILED: u8 = 4;
-/// The outcome is not known; `drydockctl runs show` tells what is.
+/// The outcome is not known; `drydockctl runs NUMBER` tells what is.
 pub const UNKNOWN: u8 = 5;
 /// The target cannot be reached.
 pub const UNREACHABLE: u8 = 6;

@@ -4,7 +4,13 @@
 use super::server::{Server, run};
 use chrono::Utc;
 use drydock_engine::{
-    domain::drift::{DriftClass, DriftReport, DriftSide},
+    adapters::postgres::catalogue::read,
+    checks::effects::{effect_states, live_objects},
+    domain::{
+        drift::{DriftClass, DriftReport, DriftSide},
+        repair::EffectState,
+        statement::{Action, Effect},
+    },
     planner::sql::analyse,
     runner::{drift::drift, replay::AppliedScript},
 };
@@ -29,6 +35,41 @@ pub fn history(name: &str) -> Vec<AppliedScript> {
         (folder.file_name().unwrap().to_str().unwrap().to_owned(), sql, script)
     };
     folders.into_iter().map(script).collect()
+}
+
+/// A real history, migration by migration: before each, what it makes is not there; after it, all is.
+#[tokio::test]
+async fn the_effects_of_real_migrations_are_told_before_and_after() {
+    let server = Server::start(15);
+    for name in ["langfuse", "umami/postgresql"] {
+        let mut live = server.database().await;
+        let schemas = ["public".to_owned()];
+        let mut before = read(&mut live, &schemas).await.unwrap();
+        let (mut told, mut statements) = (0, 0);
+        for migration in history(name) {
+            let (migration_name, sql, script) = &migration;
+            let early = effect_states(sql, script, &before, "public", None, None);
+            apply(&mut live, std::slice::from_ref(&migration)).await;
+            let after = read(&mut live, &schemas).await.unwrap();
+            let late = effect_states(sql, script, &after, "public", None, None);
+            for (statement, (early, late)) in script.statements.iter().zip(early.iter().zip(&late)) {
+                let creates = |effect: &Effect| effect.action == Action::Create && !effect.conditional;
+                if statement.effects.iter().any(creates) {
+                    assert_ne!(early.state, EffectState::Present, "{migration_name}: {early:?}");
+                }
+                let not_in = matches!(late.state, EffectState::Absent | EffectState::Broken);
+                assert!(!not_in, "{migration_name}: {late:?}");
+                statements += 1;
+                told += usize::from(late.state == EffectState::Present);
+            }
+            if let Some(objects) = live_objects(script, &after, "public") {
+                assert_eq!(objects.present, objects.countable, "{migration_name}");
+            }
+            before = after;
+        }
+        eprintln!("{name}: {told} of {statements} statements told after they ran");
+        assert!(told * 10 >= statements * 8, "most statements leave something to see");
+    }
 }
 
 /// Applies a history by its plain text, the way psql would.

@@ -8,7 +8,7 @@ use drydock_engine::{
     planner::sql::analyse,
     runner::{
         drift::drift,
-        replay::{AppliedScript, replay},
+        replay::{AppliedScript, replay, unreadable},
     },
 };
 
@@ -106,4 +106,20 @@ async fn other_schemas_count_where_migrations_make_them() {
         "the schema is named where there are several"
     );
     assert_eq!(report.differences[0].culprit.as_deref(), Some("1_init"));
+}
+
+#[tokio::test]
+async fn an_applied_migration_without_a_file_is_unknown_by_name() {
+    let server = Server::start(15);
+    let (mut live, mut scratch) = (server.database().await, server.database().await);
+    let mut applied = scripts(&[("1_init", "CREATE TABLE t (id int);")]);
+    applied.push(unreadable("2_lost", "its file is missing"));
+    run(&mut live, "CREATE TABLE t (id int)").await;
+    let report = drift(&mut live, &mut scratch, &applied, &[], "public", Utc::now()).await.unwrap();
+    let sentences: Vec<&str> = report.differences.iter().map(|each| each.sentence.as_str()).collect();
+    assert_eq!(
+        sentences,
+        ["Schema `public` was not compared in full: `2_lost` could not be replayed (its file is missing)."]
+    );
+    assert_eq!(report.headline, "1 object could not be compared; nothing dangerous was found in the others.");
 }

@@ -700,7 +700,10 @@ async function perform(world: World, plan: Plan, run: Run) {
     plans.set(plan.id, tried);
     end(run, "succeeded", ["Everything was taken back; nothing has changed."]);
   } else {
-    if (pendingOf(world).length === 0) world.drifted = false;
+    if (pendingOf(world).length === 0) {
+      world.drifted = false;
+      for (const older of world.runs) if (older.status === "needs_attention") older.status = "failed";
+    }
     end(run, "succeeded", [
       migrations.length > 0 ? `${count(migrations.length, "migration")} are in.` : "The failed migration is settled.",
       "Ledger and catalogue are as the plan said.",

@@ -35,7 +35,7 @@ export function bytes(amount: number): string {
 /** A time span: `24 ms`, `0.24 s`, `31 s`, `4 min 10 s`, `2 h 5 min`. */
 export function span(seconds: number): string {
   if (seconds < 0.1) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
-  if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
+  if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 2 : 1).replace(/\.0$/, "")} s`;
   if (seconds < MINUTE) return `${Math.round(seconds)} s`;
   if (seconds < HOUR) {
     const rest = Math.round(seconds % MINUTE);
@@ -58,6 +58,12 @@ export function ago(then: string, now: number): string {
   if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)} min ago`;
   if (seconds < 2 * DAY) return `${Math.floor(seconds / HOUR)} h ago`;
   return `${Math.floor(seconds / DAY)} days ago`;
+}
+
+/** The same inside a sentence: `This is from a moment ago`. */
+export function agoWords(then: string, now: number): string {
+  const words = ago(then, now);
+  return words === "now" ? "a moment ago" : words;
 }
 
 /** A running clock: `0:31`, `12:05`, `1:02:03`. */

@@ -23,18 +23,27 @@ const actionWords: Record<Action, string> = { create: "created", alter: "altered
 
 export type Total = { amount: number; what: string; done: string; destructive: boolean };
 
-/** The totals of a dry run, largest groups first, everything that is dropped at the end, never left out. */
+const leading: ObjectKind[] = ["table", "column", "index", "constraint"];
+const rank = (kind: ObjectKind) => (leading.includes(kind) ? leading.indexOf(kind) : leading.length);
+
+/** The totals of a dry run: tables first, everything that is dropped at the end, never left out. */
 export function totals(report: DryRunReport): Total[] {
-  const groups = new Map<string, Total>();
+  const groups = new Map<string, Total & { rank: number }>();
   for (const { action, kind } of report.objects) {
     const key = `${action}/${kind}`;
-    const group = groups.get(key) ?? { amount: 0, what: "", done: actionWords[action], destructive: action === "drop" };
+    const group = groups.get(key) ?? {
+      amount: 0,
+      what: "",
+      done: actionWords[action],
+      destructive: action === "drop",
+      rank: rank(kind),
+    };
     group.amount += 1;
     group.what = kindWords[kind][group.amount === 1 ? 0 : 1];
     groups.set(key, group);
   }
   const changed = report.rows.reduce((sum, rows) => sum + rows.inserted + rows.updated + rows.deleted, 0);
-  const all = [...groups.values()].sort((one, other) => other.amount - one.amount);
+  const all = [...groups.values()].sort((one, other) => one.rank - other.rank || other.amount - one.amount);
   return [
     ...all.filter((total) => !total.destructive),
     { amount: changed, what: changed === 1 ? "row" : "rows", done: "changed", destructive: false },
@@ -52,6 +61,11 @@ export function listed(report: DryRunReport, action: Action): string {
 
 export function migrationsOf(plan: Plan): number {
   return plan.steps.filter((step) => step.kind === "migrate").length;
+}
+
+/** Migrations are applied to a place, repairs are done on it. */
+export function toward(plan: Plan): "to" | "on" {
+  return migrationsOf(plan) > 0 ? "to" : "on";
 }
 
 /** What the plan's main act is called, in one form for buttons and titles. */

@@ -10,6 +10,9 @@ import { Readings } from "./reading.svelte";
 /** A question that stands in the way of a reading, with what to do once it is answered. */
 export type Prompt = { kind: "vault" | "secret" | "repin"; environment: string | null; then: () => void };
 
+/** Milliseconds that a sentence about something over stays; the page itself keeps what it is about. */
+const SAID_FOR = 8000;
+
 /** What the whole window shares. */
 export class Console {
   readonly navigation = new Navigation();
@@ -19,6 +22,7 @@ export class Console {
   readonly clock = new Clock();
   #prompt = $state.raw<Prompt | null>(null);
   #said = $state("");
+  #silence: ReturnType<typeof setTimeout> | undefined;
   #trouble = $state.raw<Trouble | null>(null);
 
   get prompt() {
@@ -50,6 +54,8 @@ export class Console {
 
   /** Says something that is over, on the screen and to a screen reader. */
   say(sentence: string) {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => (this.#said = ""), SAID_FOR);
     this.#said = sentence;
   }
 

@@ -51,7 +51,7 @@ export class RunWatch {
   }
 
   get live() {
-    return this.#status === "running" || this.#status === "queued";
+    return isLive(this.#status);
   }
 
   /** Follows the run to its end, then reads what it left behind. */
@@ -78,14 +78,15 @@ export class RunWatch {
     if (event.sequence <= this.#seen) return;
     this.#seen = event.sequence;
     const what = event.what;
+    const replayed = this.#run !== null && !isLive(this.#run.status);
     switch (what.kind) {
       case "status":
-        this.#status = what.status;
+        if (!replayed) this.#status = what.status;
         break;
       case "step":
-        this.#steps = this.#steps.map((step) => (step.index === what.step.index ? what.step : step));
+        if (!replayed) this.#steps = this.#steps.map((step) => (step.index === what.step.index ? what.step : step));
         if (what.step.status !== "waiting" && this.#waiting?.index === what.step.index) this.#waiting = null;
-        if (what.step.status !== "queued" && what.step.status !== "waiting") this.#say(event.at, stepLine(what.step));
+        if (!["queued", "started", "waiting"].includes(what.step.status)) this.#say(event.at, stepLine(what.step));
         break;
       case "progress":
         this.#progress = {
@@ -117,8 +118,14 @@ export class RunWatch {
   }
 }
 
+/** An ended run is replayed for its record only: what it became is known. */
+function isLive(status: RunStatus): boolean {
+  return status === "running" || status === "queued";
+}
+
 function stepLine(step: RunStep): string {
-  const subject = `${step.verb} ${step.verb === "Migrate" || step.verb === "Repair" ? `\`${step.title}\`` : ""}`.trim();
+  const subject =
+    `${step.verb} ${step.verb === "Migrate" || step.verb === "Repair" ? `\`${step.title.replace(/^\d{8,14}_/, "")}\`` : ""}`.trim();
   const words = {
     started: "begins",
     done: "done",

@@ -75,7 +75,7 @@ pub enum Step {
         /// Id and checksum of the row to insert as applied, if any.
         insert_applied: Option<AppliedRow>,
     },
-    /// Read the ledger and the catalogue again and compare with what was planned.
+    /// Read the ledger again and compare with what was planned.
     Verify,
 }
 

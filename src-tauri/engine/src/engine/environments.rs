@@ -79,7 +79,7 @@ impl Engine {
     /// [`FailureCode::EnvironmentInvalid`] with what to correct; a secret that could not be kept.
     pub async fn environment_create(&self, draft: EnvironmentDraft) -> Result<Environment, Failure> {
         self.name_is_free(&draft.name, None).await?;
-        let environment = self.from_draft(draft, Self::draw_id(), None).await?;
+        let environment = self.environment_from(draft, Self::draw_id(), None).await?;
         self.store().save_environment(&environment).await?;
         Ok(environment)
     }
@@ -95,7 +95,7 @@ impl Engine {
     ) -> Result<Environment, Failure> {
         let old = self.store().environment(id).await?;
         self.name_is_free(&draft.name, Some(id)).await?;
-        let new = self.from_draft(draft, old.id.clone(), Some(&old)).await?;
+        let new = self.environment_from(draft, old.id.clone(), Some(&old)).await?;
         self.store().save_environment(&new).await?;
         self.inner.connections.lock().await.remove(id);
         for credential in
@@ -190,7 +190,7 @@ impl Engine {
         }
     }
 
-    async fn from_draft(
+    async fn environment_from(
         &self,
         draft: EnvironmentDraft,
         id: String,

@@ -3,6 +3,7 @@
 use super::{Engine, Target};
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::observe::Facts;
+use crate::adapters::postgres::script::send;
 use crate::adapters::postgres::{catalogue, ledger, observe};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::identity::{IdentityPin, IdentityVerdict, TargetIdentity};
@@ -56,13 +57,6 @@ impl Engine {
             Some(done) => done,
             None => {
                 let mut connection = target.connector.open("drydock").await?;
-                let limit = format!(
-                    "SET statement_timeout = {}; SET default_transaction_read_only = on",
-                    target.rules.check_timeout_ms
-                );
-                crate::adapters::postgres::script::send(&mut connection, limit)
-                    .await
-                    .map_err(|error| failure(&error))?;
                 let observation = self.observe_on(&mut connection, target).await?;
                 (connection, observation)
             }
@@ -79,9 +73,9 @@ impl Engine {
     ) -> Result<Observation, Failure> {
         let schema = &target.connector.address.schema;
         let mut facts_started = std::time::Instant::now();
-        let mut facts = observe::facts(connection, schema).await.map_err(|error| failure(&error))?;
-        // Our own connection is read-only on purpose; that says nothing about the server.
-        facts.read_only = facts.in_recovery;
+        let facts = observe::begin_reading(connection, schema, target.rules.check_timeout_ms)
+            .await
+            .map_err(|error| failure(&error))?;
         let mut round_trips = 1;
         let round_trip_ms = facts_started.elapsed().as_secs_f64() * 1000.0;
         let rows = if facts.has_ledger() {
@@ -96,6 +90,8 @@ impl Engine {
         let catalogue = catalogue::read(connection, std::slice::from_ref(schema))
             .await
             .map_err(|error| failure(&error))?;
+        round_trips += 1;
+        send(connection, "COMMIT".to_owned()).await.map_err(|error| failure(&error))?;
         let foreign = if facts.foreign.is_empty() {
             Vec::new()
         } else {

@@ -31,6 +31,7 @@ impl Engine {
     /// # Errors
     /// When target or files cannot be read, another database answers, or the purpose does not fit the state.
     pub async fn plan_create(&self, target: &Target, purpose: PlanPurpose) -> Result<PlanReview, Failure> {
+        no_transaction_pooler(target)?;
         let set = read_set(target).await?;
         let observation = self.observe(target).await?;
         if let IdentityVerdict::Different { reasons } = &observation.verdict {
@@ -343,7 +344,7 @@ impl Engine {
                 (GateKind::RestorePoint, _) => confirmation
                     .override_reason
                     .as_deref()
-                    .is_some_and(|reason| reason.trim().chars().count() >= 3),
+                    .is_some_and(|reason| reason.trim().chars().count() >= 8),
                 // Nothing of value is at stake: what could not be tried may still be run, said out loud.
                 (GateKind::DryRun | GateKind::Locks, Outcome::Unknown) => development,
                 (GateKind::DryRun, Outcome::Block) => development && options.despite_failed_dry_run,
@@ -542,6 +543,17 @@ fn unfinished_ids(rows: &[LedgerRow], name: &str) -> Vec<String> {
         .filter(|row| row.migration_name == name && row.is_unfinished())
         .map(|row| row.id.clone())
         .collect()
+}
+
+/// Migrations need one session from beginning to end; a transaction pooler gives every transaction another.
+pub(super) fn no_transaction_pooler(target: &Target) -> Result<(), Failure> {
+    if !target.connector.address.says_pooler {
+        return Ok(());
+    }
+    Err(Failure::new(FailureCode::TransactionPooler, "This address leads to a transaction pooler; migrations cannot go through it.")
+        .why("Every transaction may get another session there, so the migration lock would stay on one while the statements run on the next.")
+        .unchanged("Nothing was written.")
+        .next("Use the direct or session address (often port 5432, without pgbouncer=true) for Drydock; the app keeps its own."))
 }
 
 pub(super) fn identity_changed(reasons: &[String]) -> Failure {

@@ -204,6 +204,9 @@ fn judge(error: &ScriptError) -> (Option<bool>, String) {
         "58P01" | "0A000" if error.message().contains("extension") => {
             (None, format!("The scratch server lacks an extension: {text}"))
         }
+        "42501" => {
+            (None, format!("It needs a right that the scratch role does not have, on purpose: {text}"))
+        }
         _ if code.starts_with("23") => {
             (None, format!("It needs rows that the scratch copy does not have: {text}"))
         }

@@ -1,5 +1,6 @@
 //! Runs: started, watched, cancelled, examined.
 
+use super::plans::no_transaction_pooler;
 use super::{ApplyOptions, Engine, Live, Target};
 use crate::adapters::store::{AuditEntry, NewRun};
 use crate::domain::change_set::{DryRunReport, Tried};
@@ -22,6 +23,7 @@ impl Engine {
     /// # Errors
     /// When the plan is not known, its files have changed, or another run works on the target.
     pub async fn start_dry_run(&self, target: &Target, plan_id: &str) -> Result<Run, Failure> {
+        no_transaction_pooler(target)?;
         let plan = self.store().plan(plan_id).await?;
         self.nobody_else(target).await?;
         let (scripts, _) = self.scripts(target, &plan).await?;
@@ -76,7 +78,11 @@ impl Engine {
                         None => StepStatus::NotRun,
                     };
                     step.seconds = trial.seconds;
-                    step.note.clone_from(&trial.note);
+                    step.note = match (trial.tried, &trial.note) {
+                        (Tried::Rehearsal, Some(note)) => Some(format!("Rehearsed without data. {note}")),
+                        (Tried::Rehearsal, None) => Some("Rehearsed without data.".to_owned()),
+                        (_, note) => note.clone(),
+                    };
                     stream.emit(RunEventKind::Step { step: step.clone() });
                 }
                 self.store().save_dry_run(&report).await?;
@@ -193,6 +199,7 @@ impl Engine {
     ) -> Result<Run, Failure> {
         let review = self.plan_review(target, plan_id).await?;
         let plan = review.plan;
+        no_transaction_pooler(target)?;
         Self::permitted(&plan, &review.gates, &confirmation, options)?;
         self.nobody_else(target).await?;
         let (scripts, files_fingerprint) = self.scripts(target, &plan).await?;

@@ -1,6 +1,6 @@
 //! (inventory, ledger, files) -> Plan. Pure: ids and the clock are passed in.
 
-use crate::domain::change_set::DryRunReport;
+use crate::domain::change_set::{DryRunReport, Tried};
 use crate::domain::environment::{GuardRules, Tier};
 use crate::domain::identity::TargetIdentity;
 use crate::domain::migration::{MigrationFile, hex};
@@ -211,13 +211,8 @@ fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String
     let Some(report) = dry_run.filter(|report| report.digest == plan.digest) else {
         return (Outcome::Block, "not tried yet".to_owned());
     };
-    let tried =
-        report.trials.iter().filter(|trial| trial.tried == crate::domain::change_set::Tried::DryRun).count();
-    let rehearsed = report
-        .trials
-        .iter()
-        .filter(|trial| trial.tried == crate::domain::change_set::Tried::Rehearsal)
-        .count();
+    let tried = report.trials.iter().filter(|trial| trial.tried == Tried::DryRun).count();
+    let rehearsed = report.trials.iter().filter(|trial| trial.tried == Tried::Rehearsal).count();
     let how = match (tried, rehearsed) {
         (_, 0) => "on the target, taken back".to_owned(),
         (0, _) => "rehearsed on a scratch copy without data".to_owned(),
@@ -264,17 +259,18 @@ fn lock_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
         Some(lock) => {
             let limit = f64::from(plan.rules.dry_run_lock_ms) / 1000.0;
             let outcome = if lock.held_seconds > limit { Outcome::Warn } else { Outcome::Pass };
-            (outcome, format!("{:.2} s on {}", lock.held_seconds, lock.table))
+            (outcome, format!("{} on {}", duration(lock.held_seconds), lock.table))
         }
-        None if report
-            .trials
-            .iter()
-            .any(|trial| trial.tried == crate::domain::change_set::Tried::Rehearsal) =>
-        {
+        None if report.trials.iter().any(|trial| trial.tried == Tried::Rehearsal) => {
             (Outcome::Warn, "none in what was tried on the target; the rest was rehearsed".to_owned())
         }
         None => (Outcome::Pass, "no existing table is locked".to_owned()),
     }
+}
+
+/// `3 ms`, `0.24 s`: two figures that mean something.
+fn duration(seconds: f64) -> String {
+    if seconds < 0.1 { format!("{:.0} ms", (seconds * 1000.0).max(1.0)) } else { format!("{seconds:.2} s") }
 }
 
 /// Whether the plan runs SQL that can be tried.
@@ -295,6 +291,29 @@ pub fn moved(before: &Fingerprint, now: &Fingerprint) -> String {
     parts.join(" and ")
 }
 
+/// How a plan was tried, in a sentence.
+fn what_was_tried(plan: &Plan, report: &DryRunReport) -> String {
+    let all = report.trials.len();
+    let rehearsed = report.trials.iter().filter(|trial| trial.tried == Tried::Rehearsal).count();
+    match rehearsed {
+        0 => format!(
+            "Plan {} ran for {} and was taken back. This is what applying it does.",
+            plan.number,
+            duration(report.seconds)
+        ),
+        _ if rehearsed == all => format!(
+            "Plan {} was rehearsed on a scratch copy of the schema, without data and with fewer rights.",
+            plan.number
+        ),
+        _ => format!(
+            "Plan {}: {} of {all} migrations ran on the target for {} and were taken back; {rehearsed} were rehearsed without data.",
+            plan.number,
+            all - rehearsed,
+            duration(report.seconds)
+        ),
+    }
+}
+
 /// The review screen's words.
 pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> PlanReview {
     let count = plan.migrations().count();
@@ -312,7 +331,7 @@ pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> Pl
         PlanPurpose::MarkRolledBack { migration } => format!("marking {migration} as rolled back"),
         PlanPurpose::Baseline { up_to } => format!("a baseline up to {up_to}"),
     };
-    let fitting = dry_run.filter(|report| report.digest == plan.digest);
+    let fitting = dry_run.filter(|report| needs_dry_run(&plan) && report.digest == plan.digest);
     let (headline, lead) = match &fitting {
         None if !needs_dry_run(&plan) => (
             format!("Plan {} only writes to the ledger.", plan.number),
@@ -322,13 +341,9 @@ pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> Pl
             format!("Plan {} is ready for its dry run.", plan.number),
             format!("It is for {what}. The dry run executes it and takes all of it back."),
         ),
-        Some(report) if report.worked == Some(true) && report.taken_back == Some(true) => (
-            "The dry run worked. Nothing has changed.".to_owned(),
-            format!(
-                "Plan {} ran for {:.1} s and was taken back. This is what applying it does.",
-                plan.number, report.seconds
-            ),
-        ),
+        Some(report) if report.worked == Some(true) && report.taken_back == Some(true) => {
+            ("The dry run worked. Nothing has changed.".to_owned(), what_was_tried(&plan, report))
+        }
         Some(report) if report.worked == Some(false) => {
             let failed = report.trials.iter().find(|trial| trial.worked == Some(false));
             (

@@ -1089,6 +1089,15 @@ fn aftermath(run: &Run) -> Vec<String> {
             sentences.push(format!("{} {}", list(&names), verb(&names, one, many)));
         }
     }
+    for step in run.steps.iter().filter(|step| matches!(step.verb.as_str(), "Record" | "Repair")) {
+        sentences.push(match (step.verb.as_str(), step.status) {
+            ("Record", StepStatus::Done) => format!("The ledger has {}.", step.title),
+            ("Record", _) => "The ledger is as it was.".to_owned(),
+            (_, StepStatus::Done) => format!("The repair of {} are in.", step.title),
+            (_, StepStatus::Failed) => format!("The repair of {} did not get through.", step.title),
+            _ => format!("The repair of {} did not run.", step.title),
+        });
+    }
     sentences
 }
 

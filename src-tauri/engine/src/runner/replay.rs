@@ -40,6 +40,18 @@ impl Replay {
 /// A migration to replay: name, text, and the text taken apart.
 pub type AppliedScript = (String, String, Script);
 
+/// An applied migration whose text is not at hand, with the reason: nothing of it is replayed, and the
+/// report says so by name.
+pub fn unreadable(name: &str, reason: &str) -> AppliedScript {
+    let script = Script {
+        statements: Vec::new(),
+        mode: ScriptMode::AsWritten,
+        mode_reason: String::new(),
+        uncertain: Some(reason.to_owned()),
+    };
+    (name.to_owned(), String::new(), script)
+}
+
 /// Runs the migrations in order. A statement that fails is noted with everything it would have done;
 /// the rest goes on, so that one missing extension does not hide the whole schema.
 pub async fn replay(
@@ -75,6 +87,10 @@ struct OneMigration<'a> {
 
 impl OneMigration<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if let Some(reason) = self.script.uncertain.as_ref().filter(|_| self.sql.is_empty()) {
+            self.whole_is_unknown(reason);
+            return Ok(());
+        }
         if self.script.mode == ScriptMode::Stepwise {
             return self.step_by_step(connection).await;
         }
@@ -89,7 +105,7 @@ impl OneMigration<'_> {
             }
             Ok(()) => Ok(()),
             Err(refusal) if self.script.statements.is_empty() || self.script.uncertain.is_some() => {
-                self.whole_is_unknown(&refusal);
+                self.whole_is_unknown(&refusal.message);
                 Ok(())
             }
             Err(_) => {
@@ -144,9 +160,9 @@ impl OneMigration<'_> {
         }
     }
 
-    fn whole_is_unknown(&mut self, refusal: &Refusal) {
-        self.reasons.push(refusal.message.clone());
-        let reason = format!("`{}` could not be replayed ({})", self.name, refusal.message);
+    fn whole_is_unknown(&mut self, because: &str) {
+        self.reasons.push(because.to_owned());
+        let reason = format!("`{}` could not be replayed ({because})", self.name);
         self.not_comparable(whole_schema(self.schema), reason);
     }
 

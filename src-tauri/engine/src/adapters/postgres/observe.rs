@@ -96,9 +96,31 @@ const FOREIGN_NAMES: &str = "'_sqlx_migrations','__drizzle_migrations','schema_m
 /// # Errors
 /// The server's error.
 pub async fn facts(connection: &mut PgConnection, schema: &str) -> Result<Facts, sqlx::Error> {
+    facts_after(connection, schema, "").await
+}
+
+/// Begins a transaction that only reads, with a time limit of its own, and reads the facts in the same
+/// message. Nothing of it outlives the transaction, so that a pooler hands no setting on to the application.
+///
+/// # Errors
+/// The server's error.
+pub async fn begin_reading(
+    connection: &mut PgConnection,
+    schema: &str,
+    limit_ms: u32,
+) -> Result<Facts, sqlx::Error> {
+    facts_after(connection, schema, &format!("BEGIN READ ONLY;SET LOCAL statement_timeout = {limit_ms};"))
+        .await
+}
+
+async fn facts_after(
+    connection: &mut PgConnection,
+    schema: &str,
+    before: &str,
+) -> Result<Facts, sqlx::Error> {
     let schema = literal(schema);
     let sql = format!(
-        "SELECT pg_catalog.json_build_object(
+        "{before}SELECT pg_catalog.json_build_object(
   'system_identifier', CASE WHEN pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') THEN (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) END,
   'database_oid', (SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()),
   'database', pg_catalog.current_database(),
@@ -107,7 +129,7 @@ pub async fn facts(connection: &mut PgConnection, schema: &str) -> Result<Facts,
   'schema_exists', EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {schema}),
   'tables', (SELECT coalesce(json_agg(c.relname ORDER BY c.relname), '[]') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname = {schema}),
   'in_recovery', pg_catalog.pg_is_in_recovery(),
-  'read_only', pg_catalog.current_setting('transaction_read_only') = 'on',
+  'read_only', pg_catalog.current_setting('default_transaction_read_only') = 'on',
   'lock_holders', (SELECT coalesce(json_agg(json_build_object('pid', l.pid, 'application', coalesce(a.application_name, ''), 'user', coalesce(a.usename, ''), 'client', a.client_addr::text, 'seconds', extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change)::float8)), '[]')
      FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
      WHERE l.locktype = 'advisory' AND l.granted AND l.pid <> pg_catalog.pg_backend_pid() AND l.objsubid = 1

@@ -18,6 +18,9 @@ use tokio::sync::Mutex;
 const ROLE: &str = "drydock";
 /// Names the socket file; on unix the server listens on no TCP port.
 const SOCKET_PORT: u16 = 5432;
+/// The role that other people's scripts run as on scratch databases: it owns its database and nothing else,
+/// so that a script can neither start programs nor read files of this computer.
+const SCRATCH_ROLE: &str = "drydock_scratch";
 const SCRATCH_PREFIX: &str = "scratch_";
 const START_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -141,12 +144,21 @@ impl Sandbox {
         self.run(&address, sql, "The database could not be dropped from the sandbox.").await
     }
 
-    /// Makes an empty database of a random name. Close it when done; what a crash leaves is swept at
-    /// the next start.
+    /// Makes an empty database of a random name, owned by a role without any other right. Close it when
+    /// done; what a crash leaves is swept at the next start.
     pub async fn scratch(&self) -> Result<ScratchDatabase<'_>, Failure> {
         let name = format!("{SCRATCH_PREFIX}{}", uuid::Uuid::new_v4().simple());
         let address = self.create_database(&name).await?;
-        Ok(ScratchDatabase { sandbox: self, address })
+        let password =
+            self.password().map_or("NULL".to_owned(), |password| format!("'{}'", password.reveal()));
+        let sql = format!(
+            "DO $$ BEGIN CREATE ROLE {SCRATCH_ROLE} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE; \
+             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; \
+             ALTER ROLE {SCRATCH_ROLE} PASSWORD {password}; ALTER DATABASE {} OWNER TO {SCRATCH_ROLE}",
+            quoted(&name)
+        );
+        self.run(&address, sql, "The scratch database could not be handed to its own role.").await?;
+        Ok(ScratchDatabase { sandbox: self, address: Address { user: SCRATCH_ROLE.to_owned(), ..address } })
     }
 
     /// The address of the server that we know of, if it still answers.

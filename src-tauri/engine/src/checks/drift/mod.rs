@@ -164,6 +164,8 @@ fn covers(whole: &ObjectRef, part: &ObjectRef) -> bool {
             (whole.kind, part.kind),
             (ObjectKind::View, ObjectKind::MaterializedView)
                 | (ObjectKind::MaterializedView, ObjectKind::View)
+                | (ObjectKind::Enum, ObjectKind::Type)
+                | (ObjectKind::Type, ObjectKind::Enum)
                 | (ObjectKind::Index, ObjectKind::Constraint)
                 | (ObjectKind::Constraint, ObjectKind::Index)
         );
@@ -175,7 +177,11 @@ fn covers(whole: &ObjectRef, part: &ObjectRef) -> bool {
         || (whole.kind == ObjectKind::Function && part.name.split('(').next() == Some(whole.name.as_str()));
     let holds = matches!(
         whole.kind,
-        ObjectKind::Table | ObjectKind::Enum | ObjectKind::MaterializedView | ObjectKind::View
+        ObjectKind::Table
+            | ObjectKind::Enum
+            | ObjectKind::Type
+            | ObjectKind::MaterializedView
+            | ObjectKind::View
     ) && part.parent.as_deref() == Some(whole.name.as_str());
     (same_kind && same_parent && same_name) || holds
 }

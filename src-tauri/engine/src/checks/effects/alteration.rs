@@ -82,6 +82,20 @@ pub(super) fn alterations(sql: &str) -> Vec<Alteration> {
     at_commas(actions).into_iter().filter_map(|action| alteration(sql, action)).collect()
 }
 
+/// The names of the types that columns are changed to, without schema, quotes and brackets.
+pub(super) fn types_written(sql: &str) -> Vec<String> {
+    let name = |type_name: &str| {
+        words(type_name).into_iter().rfind(|word| word.quoted || !word.is("]") && !word.is("["))
+    };
+    alterations(sql)
+        .iter()
+        .filter_map(|each| match each {
+            Alteration::Type { type_name, .. } => name(type_name).map(|word| word.text),
+            _ => None,
+        })
+        .collect()
+}
+
 /// What follows the table's name.
 fn after_name(mut words: &[Word]) -> Option<&[Word]> {
     if begins(words, "if exists") {

@@ -1,0 +1,192 @@
+// A small W3C WebDriver client for the real window: tauri-driver in front of WebKitWebDriver.
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
+export const repository = resolve(import.meta.dirname, "../../..");
+
+/** Keys as WebDriver names them. */
+export const KEY = {
+  enter: "\uE007",
+  escape: "\uE00C",
+  tab: "\uE004",
+  down: "\uE015",
+  up: "\uE013",
+  control: "\uE009",
+  shift: "\uE008",
+  space: " ",
+};
+
+function freePort() {
+  return new Promise((done, failed) => {
+    const server = createServer();
+    server.once("error", failed);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => done(port));
+    });
+  });
+}
+
+export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** The window of the built app with a data folder of its own. */
+export class Window {
+  #base;
+  #session;
+  #driver;
+  #data;
+  #ownData;
+
+  static async open({ data, environment = {}, log } = {}) {
+    const window = new Window();
+    window.#ownData = data === undefined;
+    window.#data = data ?? (await mkdtemp(join(tmpdir(), "drydock-window-")));
+    const [port, native] = [await freePort(), await freePort()];
+    const driver = spawn("tauri-driver", ["--port", String(port), "--native-port", String(native)], {
+      env: { ...process.env, ...environment, DRYDOCK_DATA: window.#data, DRYDOCK_TOOLKIT: process.env.DRYDOCK_TOOLKIT ?? "" },
+      stdio: ["ignore", log ?? "ignore", log ?? "ignore"],
+      detached: true,
+    });
+    driver.once("error", (error) => {
+      console.error(`tauri-driver could not be started: ${error.message}`);
+    });
+    window.#driver = driver;
+    window.#base = `http://127.0.0.1:${port}`;
+    const application = process.env.DRYDOCK_BINARY ?? join(repository, "target/debug/drydock");
+    const deadline = Date.now() + 30_000;
+    for (;;) {
+      try {
+        const answer = await window.#call("POST", "/session", {
+          capabilities: { alwaysMatch: { "tauri:options": { application } } },
+        });
+        window.#session = answer.sessionId;
+        return window;
+      } catch (error) {
+        if (Date.now() > deadline) {
+          await window.close();
+          throw new Error(`the window did not open: ${error.message}`);
+        }
+        await pause(200);
+      }
+    }
+  }
+
+  get data() {
+    return this.#data;
+  }
+
+  async #call(method, path, body) {
+    const response = await fetch(this.#base + path, {
+      method,
+      headers: { "content-type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const { value } = await response.json();
+    if (!response.ok) throw new Error(`${value?.error ?? response.status}: ${value?.message ?? ""}`);
+    return value;
+  }
+
+  #on(method, path, body) {
+    return this.#call(method, `/session/${this.#session}${path}`, body);
+  }
+
+  async resize(width, height) {
+    await this.#on("POST", "/window/rect", { x: 0, y: 0, width, height });
+    await pause(150);
+  }
+
+  /** The page's own size, which a window manager may keep smaller than was asked for. */
+  size() {
+    return this.run("return [innerWidth, innerHeight]");
+  }
+
+  run(script, ...args) {
+    return this.#on("POST", "/execute/sync", { script, args });
+  }
+
+  runAsync(script, ...args) {
+    return this.#on("POST", "/execute/async", { script, args });
+  }
+
+  async find(selector) {
+    const found = await this.#on("POST", "/element", { using: "css selector", value: selector });
+    return found[ELEMENT];
+  }
+
+  async count(selector) {
+    return (await this.#on("POST", "/elements", { using: "css selector", value: selector })).length;
+  }
+
+  /** Waits until there is a visible element for the selector. */
+  async wait(selector, { seconds = 15, gone = false } = {}) {
+    const deadline = Date.now() + seconds * 1000;
+    for (;;) {
+      const there = await this.run(
+        "const found = [...document.querySelectorAll(arguments[0])].find((each) => each.getClientRects().length > 0); return Boolean(found)",
+        selector,
+      );
+      if (there !== gone) return;
+      if (Date.now() > deadline) {
+        throw new Error(`${selector} did not ${gone ? "go" : "come"} within ${seconds} s; the page says: ${(await this.text("body")).slice(0, 800)}`);
+      }
+      await pause(100);
+    }
+  }
+
+  /** Waits until the element's text fits the pattern, and returns it. */
+  async waitText(selector, pattern, seconds = 15) {
+    const deadline = Date.now() + seconds * 1000;
+    for (;;) {
+      const text = await this.text(selector).catch(() => "");
+      if (pattern.test(text)) return text;
+      if (Date.now() > deadline) throw new Error(`${selector} did not come to say ${pattern} within ${seconds} s; it says: ${text}`);
+      await pause(100);
+    }
+  }
+
+  text(selector) {
+    return this.run("const found = document.querySelector(arguments[0]); return found ? found.innerText : ''", selector);
+  }
+
+  async click(selector) {
+    await this.wait(selector);
+    await this.#on("POST", `/element/${await this.find(selector)}/click`, {});
+  }
+
+  async type(selector, text) {
+    await this.wait(selector);
+    await this.#on("POST", `/element/${await this.find(selector)}/value`, { text });
+  }
+
+  /** Presses keys where the focus is; a chord is pressed together. */
+  async press(...keys) {
+    const actions = [...keys.map((value) => ({ type: "keyDown", value })), ...keys.reverse().map((value) => ({ type: "keyUp", value }))];
+    await this.#on("POST", "/actions", { actions: [{ type: "key", id: "keyboard", actions }] });
+    await this.#on("DELETE", "/actions");
+    await pause(60);
+  }
+
+  async screenshot(path) {
+    // Two frames, so that what was asked for is painted.
+    await this.runAsync("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 120)))");
+    const picture = await this.#on("GET", "/screenshot");
+    await writeFile(path, Buffer.from(picture, "base64"));
+  }
+
+  async close() {
+    if (this.#session) await this.#on("DELETE", "").catch(() => {});
+    if (this.#driver.pid) {
+      try {
+        process.kill(-this.#driver.pid, "SIGTERM");
+      } catch {
+        // It has ended by itself.
+      }
+    }
+    await pause(200);
+    if (this.#ownData) await rm(this.#data, { recursive: true, force: true });
+  }
+}

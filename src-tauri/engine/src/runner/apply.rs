@@ -534,6 +534,7 @@ impl Apply {
             if number.is_some() {
                 self.progress(index, done, total, migrate, *number, begun);
             }
+            let first = number.is_none_or(|number| number == 1);
             let safe_to_retry = if number.is_some() { !alone } else { whole_is_safe };
             let attempts = if safe_to_retry { self.plan.rules.lock_retries + 1 } else { 1 };
             let mut attempt = 1;

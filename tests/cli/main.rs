@@ -102,19 +102,6 @@ impl Desk {
     }
 }
 
-impl Drop for Desk {
-    fn drop(&mut self) {
-        // Where root keeps a rehearsal server's data, nothing else would remove it.
-        let home = Path::new("/var/lib/drydock");
-        let mark = self.root.path().join("sandbox-home");
-        if let Ok(place) = std::fs::read_to_string(mark)
-            && Path::new(&place).starts_with(home)
-        {
-            let _ = std::fs::remove_dir_all(place);
-        }
-    }
-}
-
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(name, state)| ((*name).to_owned(), (*state).to_owned())).collect()
 }
@@ -278,8 +265,8 @@ async fn what_cannot_be_used_or_reached_says_so_with_its_own_exit_code() {
         assert_eq!(told(run(Some(&url), &file)), expect(2, "invalid", "DRY-1301"), "{command}: a file");
         assert_eq!(told(run(None, &folder)), expect(2, "invalid", "DRY-1001"), "{command}: no DATABASE_URL");
         assert_eq!(
-            told(run(Some("mysql://root@127.0.0.1/app"), &folder)).0,
-            2,
+            told(run(Some("mysql://root@127.0.0.1/app"), &folder)),
+            expect(3, "refused", "DRY-1110"),
             "{command}: another kind of database"
         );
         assert_eq!(

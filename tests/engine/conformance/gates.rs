@@ -29,7 +29,7 @@ async fn a_plan_is_void_once_ledger_schema_or_files_have_moved() {
             ("the ledger", "UPDATE _prisma_migrations SET checksum = repeat('0', 64)"),
             (
                 "the ledger",
-                "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', '', 'y', now())",
+                "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES (gen_random_uuid()::text, '', 'y', now())",
             ),
             ("the migration files", ""),
         ] {

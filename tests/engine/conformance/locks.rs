@@ -2,9 +2,10 @@
 
 use super::harness::{Bench, Project, connect, development, failure_of, recorded, said, start, text, watch};
 use drydock_engine::domain::FailureCode;
+use drydock_engine::domain::migration::MigrationState;
 use drydock_engine::domain::plan::PlanPurpose;
 use drydock_engine::domain::run::{RunEventKind, RunStatus, StepStatus};
-use drydock_lab::{Postgres, PrismaPeer, Version};
+use drydock_lab::Version;
 use sqlx::PgConnection;
 use std::time::{Duration, Instant};
 
@@ -36,41 +37,41 @@ async fn the_peer_waits_for_our_lock_and_gives_up_after_ten_seconds() {
 }
 
 #[tokio::test]
-async fn we_wait_for_the_peer_s_lock_name_its_holder_and_give_up_after_ten_seconds() {
+async fn a_migration_the_peer_is_running_cannot_be_resolved_under_its_feet() {
     let bench = Bench::start(Version::Debian15).await;
     let (_, url) = bench.database().await;
-    let project = Project::of(&[INIT, ("02_long", "SELECT pg_sleep(14);")]);
-    let other = Project::of(&[INIT]);
-    let review =
-        bench.engine.plan_create(&development(&url, &other), PlanPurpose::ApplyPending).await.unwrap();
-    let (path, address) = (project.path(), format!("{url}&application_name=the%20peer"));
-    let theirs = tokio::task::spawn_blocking(move || PrismaPeer::find().deploy(&address, &path));
-    while text(&url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").await == "0" {
+    let project = Project::of(&[INIT, ("02_long", "SELECT pg_sleep(15);")]);
+    let (peer, path, address) = (bench.peer.clone(), project.path(), url.clone());
+    let theirs = tokio::task::spawn_blocking(move || peer.deploy(&address, &path));
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(15)%' AND pid <> pg_backend_pid()";
+    while text(&url, busy).await != "1" {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // The plan is made while nothing was there; the lock comes first, then whether anything moved.
+    let target = development(&url, &project);
+    let (status, states) = bench.states(&target).await;
+    assert_eq!(
+        states[1].1,
+        MigrationState::Running,
+        "a row without end, and the lock held: running, not failed"
+    );
+    let holder = status.lock_holder.unwrap().pid;
     let started = Instant::now();
-    let review = match bench.engine.plan_create(&development(&url, &other), PlanPurpose::ApplyPending).await {
-        Ok(review) => review,
-        Err(_) => review,
-    };
-    match start(&bench.engine, &development(&url, &other), &review).await {
-        Ok(accepted) => {
-            let (ours, events) = watch(&bench.engine, &accepted).await;
-            let failure = failure_of(&ours, FailureCode::MigrationLock);
-            let waited = started.elapsed();
-            assert!(waited > Duration::from_secs(9) && waited < Duration::from_secs(13), "{waited:?}");
-            assert!(failure.why.as_ref().unwrap().contains("Session "), "it names the holder: {failure:?}");
-            assert!(
-                events.iter().any(|event| matches!(&event.what, RunEventKind::Waiting { blockers, .. } if !blockers.is_empty())),
-                "while it waits, it says for whom"
-            );
-        }
-        Err(refused) => {
-            assert_eq!(refused.code, FailureCode::PlanVoid, "the peer was quicker than the plan: {refused:?}")
-        }
-    }
-    assert_eq!(theirs.await.unwrap().exit, 0, "the peer was not disturbed");
+    let purpose = PlanPurpose::MarkRolledBack { migration: "02_long".to_owned() };
+    let review = bench.engine.plan_create(&target, purpose).await.unwrap();
+    let accepted = start(&bench.engine, &target, &review).await.unwrap();
+    let (ours, events) = watch(&bench.engine, &accepted).await;
+    let failure = failure_of(&ours, FailureCode::MigrationLock);
+    let waited = started.elapsed();
+    assert!(waited >= Duration::from_secs(10) && waited < Duration::from_secs(13), "{waited:?}");
+    assert!(
+        failure.why.as_ref().unwrap().contains(&format!("Session {holder} ")),
+        "it names the holder: {failure:?}"
+    );
+    let told = events.iter().any(|event| matches!(&event.what, RunEventKind::Waiting { blockers, .. } if blockers.iter().any(|blocker| blocker.pid == holder)));
+    assert!(told, "while it waits, it says for whom");
+    let answer = theirs.await.unwrap();
+    assert_eq!(answer.exit, 0, "the peer was not disturbed: {}", said(&answer));
+    assert!(recorded(&url).await.iter().all(|row| row.finished && !row.rolled_back));
 }
 
 #[tokio::test]
@@ -96,11 +97,10 @@ async fn a_held_lock_is_waited_for_and_its_holder_named() {
 }
 
 /// A held table: the target, its project, and the session that holds it.
-async fn held(server: &Postgres, bench: &Bench) -> (String, Project, PgConnection) {
+async fn held(bench: &Bench) -> (String, Project, PgConnection) {
     let (name, url) = bench.database().await;
     let project = Project::of(&[INIT]);
     bench.apply(&development(&url, &project)).await.unwrap();
-    let _ = server;
     let mut holder =
         connect(&format!("{}&application_name=the%20application", bench.server.url(&name))).await;
     run(&mut holder, "BEGIN").await;
@@ -119,7 +119,7 @@ const WANTS: [(&str, &str); 3] = [
 async fn a_table_held_by_the_application_is_waited_for_in_short_tries_until_it_is_free() {
     let bench = Bench::start(Version::Debian15).await;
     for (mode, sql) in WANTS {
-        let (url, project, mut holder) = held(&bench.server, &bench).await;
+        let (url, project, mut holder) = held(&bench).await;
         project.write("02_wants", sql);
         let mut target = development(&url, &project);
         target.rules.lock_timeout_ms = 600;
@@ -159,7 +159,7 @@ async fn a_table_held_by_the_application_is_waited_for_in_short_tries_until_it_i
 async fn a_table_that_stays_held_ends_the_run_with_nothing_left() {
     let bench = Bench::start(Version::Debian15).await;
     for (mode, sql) in WANTS {
-        let (url, project, mut holder) = held(&bench.server, &bench).await;
+        let (url, project, mut holder) = held(&bench).await;
         project.write("02_wants", sql);
         let mut target = development(&url, &project);
         target.rules.lock_timeout_ms = 200;
@@ -196,7 +196,7 @@ async fn cancelling_stops_within_two_seconds_and_says_what_stayed() {
         ("asleep", "CREATE TABLE z (i int); SELECT pg_sleep(30);", false),
         ("asleep between commits", "BEGIN; CREATE TABLE kept (i int); COMMIT; SELECT pg_sleep(30);", true),
     ] {
-        let (url, project, holder) = held(&bench.server, &bench).await;
+        let (url, project, holder) = held(&bench).await;
         project.write("02_case", sql);
         project.write("03_next", "CREATE TABLE never (i int);");
         let mut target = development(&url, &project);

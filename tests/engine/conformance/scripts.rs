@@ -2,12 +2,11 @@
 //! rows and schema; where it fails, we fail alike or better, and always with the original error.
 
 use super::harness::{
-    Bench, Project, Recorded, connect, development, execute, failure_of, recorded, said, schema_of, text,
+    Bench, Project, Recorded, development, execute, failure_of, recorded, said, schema_of, text,
 };
 use drydock_engine::domain::FailureCode;
 use drydock_engine::domain::run::RunStatus;
 use drydock_lab::Version;
-use sqlx::Connection;
 
 /// Scripts that the peer runs without complaint, as one history.
 const GOOD: &[(&str, &str)] = &[
@@ -304,7 +303,7 @@ async fn scripts_that_spoil_the_peer_s_ledger_do_not_spoil_ours() {
 impl Bench {
     /// The peer's status after one case in four: each call takes the better part of a second.
     fn peer_after(&self, number: usize, url: &str, project: &Project) -> Option<i32> {
-        (number % 4 == 0).then(|| self.peer.status(url, &project.path()).exit)
+        number.is_multiple_of(4).then(|| self.peer.status(url, &project.path()).exit)
     }
 }
 
@@ -358,25 +357,23 @@ async fn folders_are_listed_ordered_and_hashed_as_the_peer_does() {
 }
 
 #[tokio::test]
-async fn a_schema_of_its_own_is_created_and_used_as_the_peer_does() {
+async fn a_schema_named_in_the_address_is_created_and_used() {
     let bench = Bench::start(Version::Debian15).await;
     let project = Project::of(&[
         ("01_init", "CREATE TABLE a (id int PRIMARY KEY);"),
-        ("02_more", "ALTER TABLE a ADD COLUMN b text;"),
+        ("02_apart", "SET search_path = public; CREATE TABLE b (id int);"),
+        ("03_more", "ALTER TABLE a ADD COLUMN b text;"),
     ]);
-    let (ours, theirs) = (bench.database().await.1, bench.database().await.1);
-    // The peer's stand-in engine does not make the schema; the native one does.
-    execute(&theirs, "CREATE SCHEMA \"App \"\"1\"\"\"").await;
-    let schema = |url: &str| format!("{url}&schema=App%20%221%22");
-    let (ours_there, theirs_there) = (schema(&ours), schema(&theirs));
-    let run = bench.apply(&development(&ours_there, &project)).await.unwrap();
-    assert_eq!(run.status, RunStatus::Succeeded, "{run:?}");
-    assert_eq!(text(&ours, "SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = '\"App \"\"1\"\"\"'::regnamespace").await, "_prisma_migrations,a");
-    let plain = ours.replace("base_", "base_");
-    let mut connection = connect(&plain).await;
-    sqlx::raw_sql("CREATE TABLE public.mine (id int)").execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-    let status = bench.engine.migration_status(&development(&ours_there, &project)).await.unwrap();
-    assert_eq!(status.prisma_exit_code, 0, "tables of another schema are none of its business");
-    drop(theirs_there);
+    let (_, url) = bench.database().await;
+    execute(&url, "CREATE TABLE public.mine (id int)").await;
+    let there = development(&format!("{url}&schema=App%20%221%22"), &project);
+    let run = bench.apply(&there).await.unwrap();
+    assert_eq!(
+        run.status,
+        RunStatus::Succeeded,
+        "tables of another schema are none of its business: {run:?}"
+    );
+    let tables = "SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = '\"App \"\"1\"\"\"'::regnamespace";
+    assert_eq!(text(&url, tables).await, "_prisma_migrations,a");
+    assert_eq!(bench.engine.migration_status(&there).await.unwrap().prisma_exit_code, 0);
 }

@@ -1,0 +1,327 @@
+//! `drydockctl` as a script or CI uses it: DATABASE_URL in the environment, one JSON object on standard
+//! output and nothing else, and an exit code that says what to do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
+use drydock_lab::{Postgres, PrismaPeer, Version, corpus, free_port};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A data folder, a migrations folder, a server.
+struct Desk {
+    server: Postgres,
+    root: tempfile::TempDir,
+}
+
+/// What the program answered.
+struct Said {
+    exit: i32,
+    json: Map<String, Value>,
+    stderr: String,
+}
+
+impl Said {
+    fn text(&self, field: &str) -> &str {
+        self.json
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("no {field} in {:?}", self.json))
+    }
+
+    fn failure(&self) -> &str {
+        self.json["failure"]["code"].as_str().unwrap_or_else(|| panic!("no failure in {:?}", self.json))
+    }
+
+    /// Names and states of the migrations.
+    fn migrations(&self) -> Vec<(String, String)> {
+        let list = self.json["migrations"].as_array().unwrap();
+        let field = |migration: &Value, name: &str| migration[name].as_str().unwrap().to_owned();
+        list.iter().map(|migration| (field(migration, "name"), field(migration, "state"))).collect()
+    }
+}
+
+impl Desk {
+    fn new(version: Version) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("prisma/migrations")).unwrap();
+        let desk = Self { server: Postgres::start(version), root };
+        std::fs::write(desk.migrations().join("migration_lock.toml"), "provider = \"postgresql\"\n").unwrap();
+        desk
+    }
+
+    fn migrations(&self) -> PathBuf {
+        self.root.path().join("prisma/migrations")
+    }
+
+    fn write(&self, name: &str, sql: &str) {
+        std::fs::create_dir_all(self.migrations().join(name)).unwrap();
+        std::fs::write(self.migrations().join(name).join("migration.sql"), sql).unwrap();
+    }
+
+    /// The program with nothing in its environment but what is documented.
+    fn command(&self, url: Option<&str>, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drydockctl"));
+        command.args(arguments).env_clear().stdin(Stdio::null());
+        command.env("PATH", "/usr/bin:/bin").env("HOME", self.root.path());
+        if let Some(toolkit) = std::env::var_os("DRYDOCK_TOOLKIT") {
+            command.env("DRYDOCK_TOOLKIT", toolkit);
+        }
+        if let Some(url) = url {
+            command.env("DATABASE_URL", url);
+        }
+        command
+    }
+
+    /// Runs it with `--json`; standard output has to be one JSON object, and no secret may be anywhere.
+    fn json(&self, url: Option<&str>, arguments: &[&str]) -> Said {
+        let mut arguments = arguments.to_vec();
+        arguments.push("--json");
+        let output = self.command(url, &arguments).output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            stdout.ends_with('\n') && stdout.trim_end().lines().count() == 1,
+            "one line: {stdout}\n{stderr}"
+        );
+        let Ok(Value::Object(json)) = serde_json::from_str(&stdout) else {
+            panic!("not an object: {stdout}\n{stderr}")
+        };
+        for secret in [self.server.password(), "lab%20password"] {
+            assert!(!stdout.contains(secret) && !stderr.contains(secret), "the password is shown");
+        }
+        assert!(json.contains_key("outcome"), "every answer says how it ended: {stdout}");
+        Said { exit: output.status.code().unwrap(), json, stderr }
+    }
+
+    fn status(&self, url: &str, folder: &Path) -> Said {
+        self.json(Some(url), &["status", "--migrations", folder.to_str().unwrap()])
+    }
+
+    fn apply(&self, url: &str, folder: &Path) -> Said {
+        self.json(Some(url), &["apply", "--migrations", folder.to_str().unwrap(), "--tier", "development"])
+    }
+}
+
+fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(name, state)| ((*name).to_owned(), (*state).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn status_and_apply_print_one_json_object_and_agree_with_the_peer() {
+    for version in [Version::Debian15, Version::Toolkit18] {
+        let desk = Desk::new(version);
+        let url = desk.server.create_database("app").await;
+        let folder = desk.migrations();
+        desk.write("20240101000000_init", "CREATE TABLE a (id int);");
+        desk.write("20240102000000_more", "CREATE TABLE b (id int);");
+        let said = desk.status(&url, &folder);
+        assert_eq!((said.exit, said.text("outcome")), (1, "waiting"));
+        assert_eq!(
+            said.migrations(),
+            pairs(&[("20240101000000_init", "pending"), ("20240102000000_more", "pending")])
+        );
+        assert_eq!(said.json["prisma_exit_code"], 1);
+        let said = desk.apply(&url, &folder);
+        assert_eq!((said.exit, said.text("outcome")), (0, "succeeded"), "{:?} {}", said.json, said.stderr);
+        assert_eq!(
+            said.migrations(),
+            pairs(&[("20240101000000_init", "applied"), ("20240102000000_more", "applied")])
+        );
+        assert!(said.stderr.is_empty(), "with --json nothing is told on the way: {}", said.stderr);
+        let said = desk.status(&url, &folder);
+        assert_eq!((said.exit, said.text("outcome")), (0, "up_to_date"));
+        assert_eq!(
+            said.migrations(),
+            pairs(&[("20240101000000_init", "applied"), ("20240102000000_more", "applied")])
+        );
+        let said = desk.apply(&url, &folder);
+        assert_eq!((said.exit, said.text("outcome")), (0, "nothing_to_do"));
+        assert_eq!(PrismaPeer::find().status(&url, &folder).exit, 0);
+        // The project's root will do as well.
+        assert_eq!(desk.status(&url, desk.root.path()).exit, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_failing_migration_is_refused_by_its_dry_run_and_fails_on_record_when_forced() {
+    let desk = Desk::new(Version::Debian15);
+    let url = desk.server.create_database("app").await;
+    let folder = desk.migrations();
+    desk.write("20240101000000_init", "CREATE TABLE a (id int);");
+    desk.write("20240102000000_bad", "CREATE TABLE b (id int);\nINSERT INTO nope VALUES (1);");
+    desk.write("20240103000000_later", "CREATE TABLE c (id int);");
+    let said = desk.apply(&url, &folder);
+    assert_eq!(
+        (said.exit, said.text("outcome"), said.failure()),
+        (3, "refused", "DRY-1203"),
+        "{:?}",
+        said.json
+    );
+    assert!(said.json.contains_key("dry_run") && said.json["dry_run"]["worked"] == false);
+    assert!(Value::Object(said.json.clone()).to_string().contains("nope"), "the server's words are there");
+    assert_eq!(
+        desk.status(&url, &folder).migrations().iter().filter(|(_, state)| state == "pending").count(),
+        3,
+        "nothing was written"
+    );
+
+    let arguments = [
+        "apply",
+        "--migrations",
+        folder.to_str().unwrap(),
+        "--tier",
+        "development",
+        "--despite-failed-dry-run",
+    ];
+    let said = desk.json(Some(&url), &arguments);
+    assert_eq!(
+        (said.exit, said.text("outcome"), said.failure()),
+        (4, "failed", "DRY-1210"),
+        "{:?}",
+        said.json
+    );
+    assert_eq!(
+        said.migrations(),
+        pairs(&[
+            ("20240101000000_init", "applied"),
+            ("20240102000000_bad", "failed"),
+            ("20240103000000_later", "pending")
+        ])
+    );
+    assert!(said.json["failure"]["why"].as_str().unwrap().contains("relation \"nope\" does not exist"));
+    let said = desk.status(&url, &folder);
+    assert_eq!(
+        (said.exit, said.migrations()),
+        (
+            1,
+            pairs(&[
+                ("20240101000000_init", "applied"),
+                ("20240102000000_bad", "failed"),
+                ("20240103000000_later", "pending")
+            ])
+        )
+    );
+    assert!(said.json["findings"].as_array().unwrap().iter().any(|finding| finding["check"] == "failed"));
+    let said = desk.apply(&url, &folder);
+    assert_eq!((said.exit, said.text("outcome"), said.failure()), (3, "refused", "DRY-1208"));
+
+    // The ways out, by the command line alone.
+    let resolve = [
+        "resolve",
+        "--rolled-back",
+        "20240102000000_bad",
+        "--migrations",
+        folder.to_str().unwrap(),
+        "--tier",
+        "development",
+    ];
+    let said = desk.json(Some(&url), &resolve);
+    assert_eq!((said.exit, said.text("outcome")), (0, "succeeded"), "{:?}", said.json);
+    desk.write("20240102000000_bad", "CREATE TABLE b (id int);");
+    let said = desk.apply(&url, &folder);
+    assert_eq!((said.exit, said.text("outcome")), (0, "succeeded"), "{:?}", said.json);
+    let said = desk.json(Some(&url), &["runs"]);
+    assert_eq!(said.exit, 0);
+    assert!(said.json["runs"].as_array().unwrap().len() >= 4, "all of it is on record");
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_or_reached_says_so_with_its_own_exit_code() {
+    let desk = Desk::new(Version::Debian15);
+    let url = desk.server.create_database("app").await;
+    let folder = desk.migrations();
+    desk.write("20240101000000_init", "CREATE TABLE a (id int);");
+    let nobody = format!("postgresql://owner:x@127.0.0.1:{}/app", free_port());
+    let wrong = desk.server.url_as(desk.server.user(), "not the password", "app");
+    let missing = desk.server.url("no_such_database");
+    let nowhere = desk.root.path().join("nowhere");
+    let file = desk.migrations().join("migration_lock.toml");
+    for command in ["status", "apply", "plan", "dry-run"] {
+        let run = |url: Option<&str>, folder: &Path| {
+            desk.json(url, &[command, "--migrations", folder.to_str().unwrap(), "--tier", "development"])
+        };
+        let told = |said: Said| (said.exit, said.text("outcome").to_owned(), said.failure().to_owned());
+        let expect = |exit: i32, outcome: &str, code: &str| (exit, outcome.to_owned(), code.to_owned());
+        assert_eq!(
+            told(run(Some(&nobody), &folder)),
+            expect(6, "unreachable", "DRY-1102"),
+            "{command}: nobody listens"
+        );
+        assert_eq!(
+            told(run(Some(&wrong), &folder)),
+            expect(6, "unreachable", "DRY-1104"),
+            "{command}: wrong password"
+        );
+        assert_eq!(
+            told(run(Some(&missing), &folder)),
+            expect(6, "unreachable", "DRY-1105"),
+            "{command}: no such database"
+        );
+        assert_eq!(
+            told(run(Some(&url), &nowhere)),
+            expect(2, "invalid", "DRY-1301"),
+            "{command}: no such folder"
+        );
+        assert_eq!(told(run(Some(&url), &file)), expect(2, "invalid", "DRY-1301"), "{command}: a file");
+        assert_eq!(told(run(None, &folder)), expect(2, "invalid", "DRY-1001"), "{command}: no DATABASE_URL");
+        assert_eq!(
+            told(run(Some("mysql://root@127.0.0.1/app"), &folder)),
+            expect(3, "refused", "DRY-1110"),
+            "{command}: another kind of database"
+        );
+        assert_eq!(
+            told(run(Some("not an address"), &folder)),
+            expect(2, "invalid", "DRY-1001"),
+            "{command}: no address"
+        );
+    }
+}
+
+#[tokio::test]
+async fn production_is_assumed_and_wants_its_confirmations() {
+    let desk = Desk::new(Version::Debian15);
+    let url = desk.server.create_database("app").await;
+    let folder = desk.migrations();
+    desk.write("20240101000000_init", "CREATE TABLE a (id int);");
+    let place = folder.to_str().unwrap();
+    let said = desk.json(Some(&url), &["apply", "--migrations", place]);
+    assert_eq!(
+        (said.exit, said.text("outcome")),
+        (3, "refused"),
+        "without a tier it is production: {:?}",
+        said.json
+    );
+    let said = desk.json(Some(&url), &["apply", "--migrations", place, "--without-restore-point", "drill"]);
+    assert_eq!((said.exit, said.failure()), (3, "DRY-1205"), "the name is not typed");
+    let said = desk.json(
+        Some(&url),
+        &["apply", "--migrations", place, "--without-restore-point", "drill", "--confirm", "app"],
+    );
+    assert_eq!((said.exit, said.text("outcome")), (0, "succeeded"), "{:?}", said.json);
+}
+
+#[tokio::test]
+async fn a_command_line_that_is_not_understood_prints_nothing_on_standard_output() {
+    let desk = Desk::new(Version::Debian15);
+    for arguments in
+        [&["status", "--nonsense"][..], &["apply", "--tier", "moon"], &["nonsense"], &["resolve"], &[]]
+    {
+        let output = desk.command(Some("postgresql://x@127.0.0.1/x"), arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    }
+    let help = desk.command(None, &["--help"]).output().unwrap();
+    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("Exit codes"));
+}
+
+#[tokio::test]
+async fn umami_applies_in_one_call() {
+    let desk = Desk::new(Version::Debian15);
+    let url = desk.server.create_database("umami").await;
+    let folder = corpus().join("umami/postgresql/migrations");
+    let said = desk.apply(&url, &folder);
+    assert_eq!((said.exit, said.text("outcome")), (0, "succeeded"), "{:?} {}", said.json, said.stderr);
+    assert_eq!(said.migrations().len(), 19);
+    assert_eq!(desk.status(&url, &folder).exit, 0);
+    assert_eq!(PrismaPeer::find().status(&url, &folder).exit, 0);
+}

@@ -1,1 +1,241 @@
-//! Pending.
+//! Locks: Prisma's own, those of the application, and stopping while something is waited for.
+
+use super::harness::{Bench, Project, connect, development, failure_of, recorded, said, start, text, watch};
+use drydock_engine::domain::FailureCode;
+use drydock_engine::domain::plan::PlanPurpose;
+use drydock_engine::domain::run::{RunEventKind, RunStatus, StepStatus};
+use drydock_lab::{Postgres, PrismaPeer, Version};
+use sqlx::PgConnection;
+use std::time::{Duration, Instant};
+
+const INIT: (&str, &str) = ("01_init", "CREATE TABLE a (id int PRIMARY KEY);");
+
+async fn run(connection: &mut PgConnection, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_peer_waits_for_our_lock_and_gives_up_after_ten_seconds() {
+    let bench = Bench::start(Version::Debian15).await;
+    let (_, url) = bench.database().await;
+    let project = Project::of(&[INIT, ("02_long", "SELECT pg_sleep(13);")]);
+    let review =
+        bench.engine.plan_create(&development(&url, &project), PlanPurpose::ApplyPending).await.unwrap();
+    let ours = start(&bench.engine, &development(&url, &project), &review).await.unwrap();
+    while text(&url, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(13)%' AND pid <> pg_backend_pid()").await != "1" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (peer, path, address) = (bench.peer.clone(), project.path(), url.clone());
+    let answer = tokio::task::spawn_blocking(move || peer.deploy(&address, &path)).await.unwrap();
+    assert!(answer.exit == 1 && said(&answer).contains("P1002"), "{}", said(&answer));
+    assert!(said(&answer).contains("72707369"), "it is this lock: {}", said(&answer));
+    let (ours, _) = watch(&bench.engine, &ours).await;
+    assert_eq!(ours.status, RunStatus::Succeeded, "{ours:?}");
+    let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted";
+    assert_eq!(text(&url, held).await, "0", "the lock is free again when the run has ended");
+}
+
+#[tokio::test]
+async fn we_wait_for_the_peer_s_lock_name_its_holder_and_give_up_after_ten_seconds() {
+    let bench = Bench::start(Version::Debian15).await;
+    let (_, url) = bench.database().await;
+    let project = Project::of(&[INIT, ("02_long", "SELECT pg_sleep(14);")]);
+    let other = Project::of(&[INIT]);
+    let review =
+        bench.engine.plan_create(&development(&url, &other), PlanPurpose::ApplyPending).await.unwrap();
+    let (path, address) = (project.path(), format!("{url}&application_name=the%20peer"));
+    let theirs = tokio::task::spawn_blocking(move || PrismaPeer::find().deploy(&address, &path));
+    while text(&url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").await == "0" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // The plan is made while nothing was there; the lock comes first, then whether anything moved.
+    let started = Instant::now();
+    let review = match bench.engine.plan_create(&development(&url, &other), PlanPurpose::ApplyPending).await {
+        Ok(review) => review,
+        Err(_) => review,
+    };
+    match start(&bench.engine, &development(&url, &other), &review).await {
+        Ok(accepted) => {
+            let (ours, events) = watch(&bench.engine, &accepted).await;
+            let failure = failure_of(&ours, FailureCode::MigrationLock);
+            let waited = started.elapsed();
+            assert!(waited > Duration::from_secs(9) && waited < Duration::from_secs(13), "{waited:?}");
+            assert!(failure.why.as_ref().unwrap().contains("Session "), "it names the holder: {failure:?}");
+            assert!(
+                events.iter().any(|event| matches!(&event.what, RunEventKind::Waiting { blockers, .. } if !blockers.is_empty())),
+                "while it waits, it says for whom"
+            );
+        }
+        Err(refused) => {
+            assert_eq!(refused.code, FailureCode::PlanVoid, "the peer was quicker than the plan: {refused:?}")
+        }
+    }
+    assert_eq!(theirs.await.unwrap().exit, 0, "the peer was not disturbed");
+}
+
+#[tokio::test]
+async fn a_held_lock_is_waited_for_and_its_holder_named() {
+    let bench = Bench::start(Version::Debian15).await;
+    let (_, url) = bench.database().await;
+    let project = Project::of(&[INIT]);
+    let mut holder = connect(&format!("{url}&application_name=other%20tool")).await;
+    run(&mut holder, "SELECT pg_advisory_lock(72707369)").await;
+    let started = Instant::now();
+    let ours = bench.apply(&development(&url, &project)).await.unwrap();
+    let failure = failure_of(&ours, FailureCode::MigrationLock);
+    assert!(
+        started.elapsed() >= Duration::from_secs(10),
+        "Prisma's patience is ours: {:?}",
+        started.elapsed()
+    );
+    assert!(failure.why.as_ref().unwrap().contains("other tool"), "{failure:?}");
+    assert_eq!(recorded(&url).await, [], "nothing was written");
+    drop(holder);
+    let ours = bench.apply(&development(&url, &project)).await.unwrap();
+    assert_eq!(ours.status, RunStatus::Succeeded);
+}
+
+/// A held table: the target, its project, and the session that holds it.
+async fn held(server: &Postgres, bench: &Bench) -> (String, Project, PgConnection) {
+    let (name, url) = bench.database().await;
+    let project = Project::of(&[INIT]);
+    bench.apply(&development(&url, &project)).await.unwrap();
+    let _ = server;
+    let mut holder =
+        connect(&format!("{}&application_name=the%20application", bench.server.url(&name))).await;
+    run(&mut holder, "BEGIN").await;
+    run(&mut holder, "LOCK TABLE a IN ACCESS SHARE MODE").await;
+    (url, project, holder)
+}
+
+/// Scripts of each mode that want the held table for themselves.
+const WANTS: [(&str, &str); 3] = [
+    ("atomic", "ALTER TABLE a ADD COLUMN b int;"),
+    ("session", "SET statement_timeout = '1min'; ALTER TABLE a ADD COLUMN b int;"),
+    ("stepwise", "ALTER TABLE a ADD COLUMN b int; CREATE INDEX CONCURRENTLY a_b ON a (b);"),
+];
+
+#[tokio::test]
+async fn a_table_held_by_the_application_is_waited_for_in_short_tries_until_it_is_free() {
+    let bench = Bench::start(Version::Debian15).await;
+    for (mode, sql) in WANTS {
+        let (url, project, mut holder) = held(&bench.server, &bench).await;
+        project.write("02_wants", sql);
+        let mut target = development(&url, &project);
+        target.rules.lock_timeout_ms = 600;
+        target.rules.lock_retries = 20;
+        let review = bench.engine.plan_create(&target, PlanPurpose::ApplyPending).await.unwrap();
+        let accepted = start(&bench.engine, &target, &review).await.unwrap();
+        let release = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(2_500)).await;
+            run(&mut holder, "COMMIT").await;
+        });
+        let (ours, events) = watch(&bench.engine, &accepted).await;
+        release.await.unwrap();
+        assert_eq!(ours.status, RunStatus::Succeeded, "{mode}: {ours:?}");
+        let tries: Vec<u32> = events
+            .iter()
+            .filter_map(|event| match &event.what {
+                RunEventKind::Waiting { blockers, attempt, .. }
+                    if blockers.iter().any(|blocker| {
+                        blocker.application == "the application" && blocker.relation.as_deref() == Some("a")
+                    }) =>
+                {
+                    Some(*attempt)
+                }
+                _ => None,
+            })
+            .collect();
+        assert!(
+            tries.iter().max() >= Some(&2),
+            "{mode}: it was taken back and tried again, the blocker shown: {tries:?}"
+        );
+        let rows = recorded(&url).await;
+        assert!(rows.len() == 2 && rows.iter().all(|row| row.finished && row.steps == 1), "{mode}: {rows:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_stays_held_ends_the_run_with_nothing_left() {
+    let bench = Bench::start(Version::Debian15).await;
+    for (mode, sql) in WANTS {
+        let (url, project, mut holder) = held(&bench.server, &bench).await;
+        project.write("02_wants", sql);
+        let mut target = development(&url, &project);
+        target.rules.lock_timeout_ms = 200;
+        target.rules.lock_retries = 1;
+        let ours = bench.apply(&target).await.unwrap();
+        failure_of(&ours, FailureCode::LockTimeout);
+        assert_eq!(
+            ours.steps.iter().find(|step| step.verb == "Migrate").unwrap().status,
+            StepStatus::TakenBack,
+            "{mode}"
+        );
+        assert_eq!(recorded(&url).await.len(), 1, "{mode}: no failed row holds back the next try");
+        assert_eq!(
+            text(&url, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attname = 'b'")
+                .await,
+            "0",
+            "{mode}"
+        );
+        run(&mut holder, "COMMIT").await;
+        assert_eq!(
+            bench.apply(&target).await.unwrap().status,
+            RunStatus::Succeeded,
+            "{mode}: and the next try goes through"
+        );
+    }
+}
+
+#[tokio::test]
+async fn cancelling_stops_within_two_seconds_and_says_what_stayed() {
+    let bench = Bench::start(Version::Debian15).await;
+    for (case, sql, stays) in [
+        ("waiting for a lock", WANTS[0].1, false),
+        ("waiting, session settings", WANTS[1].1, false),
+        ("asleep", "CREATE TABLE z (i int); SELECT pg_sleep(30);", false),
+        ("asleep between commits", "BEGIN; CREATE TABLE kept (i int); COMMIT; SELECT pg_sleep(30);", true),
+    ] {
+        let (url, project, holder) = held(&bench.server, &bench).await;
+        project.write("02_case", sql);
+        project.write("03_next", "CREATE TABLE never (i int);");
+        let mut target = development(&url, &project);
+        target.rules.lock_timeout_ms = 60_000;
+        let review = bench.engine.plan_create(&target, PlanPurpose::ApplyPending).await.unwrap();
+        let accepted = start(&bench.engine, &target, &review).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        let asked = Instant::now();
+        bench.engine.cancel_run(&accepted.id).unwrap();
+        let (ours, _) = watch(&bench.engine, &accepted).await;
+        assert!(asked.elapsed() < Duration::from_secs(2), "{case}: {:?}", asked.elapsed());
+        assert_eq!(ours.status, RunStatus::Cancelled, "{case}: {ours:?}");
+        assert_eq!(
+            text(&url, "SELECT coalesce(to_regclass('z'), to_regclass('never')) IS NULL").await,
+            "true",
+            "{case}"
+        );
+        let rows = recorded(&url).await;
+        if stays {
+            assert_eq!(text(&url, "SELECT to_regclass('kept') IS NOT NULL").await, "true", "{case}");
+            assert!(
+                rows.len() == 2 && !rows[1].finished && rows[1].logs == Some("text"),
+                "{case}: its row says failed: {rows:?}"
+            );
+            assert!(
+                ours.aftermath.iter().any(|sentence| sentence.contains("02_case` failed")),
+                "{case}: {:?}",
+                ours.aftermath
+            );
+        } else {
+            assert_eq!(rows.len(), 1, "{case}: taken back as a whole, nothing to repair: {rows:?}");
+            assert!(
+                ours.aftermath.iter().any(|sentence| sentence.contains("02_case` was taken back")),
+                "{case}: {:?}",
+                ours.aftermath
+            );
+        }
+        let ours_left = text(&url, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'drydock %' AND state = 'active'").await;
+        assert_eq!(ours_left, "0", "{case}: no statement of ours is left at work");
+        drop(holder);
+    }
+}

@@ -86,7 +86,6 @@ async fn where_the_peer_fails_in_good_order_we_leave_the_same_and_name_the_same_
             "x",
             "relation \"nope\" does not exist",
         ),
-        ("byte order mark", "\u{feff}CREATE TABLE x (i int);", "", "syntax error"),
         (
             "savepoint without begin",
             "CREATE TABLE x (i int); SAVEPOINT s; CREATE TABLE y (i int);",
@@ -146,6 +145,31 @@ fn bare(rows: Vec<Recorded>) -> Vec<Recorded> {
     rows.into_iter().map(|row| Recorded { checksum: String::new(), ..row }).collect()
 }
 
+#[tokio::test]
+async fn files_that_cannot_work_are_refused_before_anything_runs() {
+    let bench = Bench::start(Version::Debian15).await;
+    for (title, sql, why) in [
+        ("byte order mark", "\u{feff}CREATE TABLE x (i int);", "PostgreSQL will refuse this file"),
+        ("BEGIN without COMMIT", "BEGIN;\nCREATE TABLE x (i int);", "never commits"),
+        (
+            "BEGIN; CONCURRENTLY; COMMIT",
+            "BEGIN; CREATE INDEX CONCURRENTLY x ON y (z); COMMIT;",
+            "do not go together",
+        ),
+    ] {
+        let project = Project::of(&[("01_init", "CREATE TABLE a (id int);"), ("02_case", sql)]);
+        let (_, url) = bench.database().await;
+        let refused = bench.apply(&development(&url, &project)).await.unwrap_err();
+        assert_eq!(refused.code, FailureCode::GateClosed, "{title}");
+        assert!(refused.what.contains(why), "{title}: {refused:?}");
+        assert_eq!(
+            recorded(&url).await,
+            [],
+            "{title}: the peer would leave a failed row; we leave nothing at all"
+        );
+    }
+}
+
 /// Where the peer fails or spoils its own ledger, and what we leave instead.
 struct Better {
     title: &'static str,
@@ -188,9 +212,9 @@ const BETTER: &[Better] = &[
         error: Some("relation \"nope\" does not exist (SQLSTATE 42P01), line 3"),
     },
     Better {
-        title: "BEGIN without COMMIT",
-        script: "BEGIN;\nCREATE TABLE z (i int);",
-        then: ("SELECT to_regclass('z') IS NULL", "true"),
+        title: "a second transaction is begun and never committed",
+        script: "BEGIN;\nCREATE TABLE kept (i int);\nCOMMIT AND CHAIN;\nCREATE TABLE z (i int);",
+        then: ("SELECT to_regclass('z') IS NULL AND to_regclass('kept') IS NOT NULL", "true"),
         error: Some("BEGIN without its COMMIT"),
     },
     Better {

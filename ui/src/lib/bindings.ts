@@ -2905,7 +2905,7 @@ export type Step =
  */
 { kind: "resolve"; migration: string; roll_back_rows: string[]; insert_applied: AppliedRow | null } | 
 /**
- * Read the ledger and the catalogue again and compare with what was planned.
+ * Read the ledger again and compare with what was planned.
  */
 { kind: "verify" }
 /**

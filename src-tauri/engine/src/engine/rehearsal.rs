@@ -181,7 +181,7 @@ impl Engine {
 
 async fn try_one(connection: &mut PgConnection, piece: &Piece, schema: &str) -> Result<(), ScriptError> {
     let plain = |error| ScriptError { error, position: None, statement: None };
-    script::send(connection, crate::runner::apply::search_path_sql(schema)).await.map_err(plain)?;
+    script::send(connection, script::fresh_settings_sql(schema)).await.map_err(plain)?;
     let result = script::run(connection, &piece.sql, &piece.script, &mut |_| {}).await;
     let left = script::leftover(connection).await.map_err(plain)?;
     if left != Leftover::Clean {

@@ -223,7 +223,10 @@ fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String
             let failed = report.trials.iter().find(|trial| trial.worked == Some(false));
             (
                 Outcome::Block,
-                failed.map_or("it failed".to_owned(), |trial| format!("{} failed", trial.migration)),
+                failed.map_or("it failed".to_owned(), |trial| match &trial.note {
+                    Some(note) => format!("{} would fail: {note}", trial.migration),
+                    None => format!("{} would fail", trial.migration),
+                }),
             )
         }
         (_, Some(false)) => (Outcome::Block, "the target was not the same afterwards".to_owned()),

@@ -5,7 +5,6 @@ use super::events::Stream;
 use super::session::{Connector, Session, cancel_session, wait_gone};
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::script::{self, Leftover, ScriptError};
-use crate::adapters::postgres::words::identifier;
 use crate::adapters::postgres::{ledger, observe};
 use crate::adapters::store::Store;
 use crate::domain::plan::{Fingerprint, MigrateStep, Plan, RepairStatement, Step};
@@ -369,7 +368,10 @@ impl Apply {
         migrate: &MigrateStep,
         sql: &str,
     ) -> Result<Option<String>, Stop> {
-        let mut prefix = format!("BEGIN;SET LOCAL lock_timeout = {};", self.plan.rules.lock_timeout_ms);
+        // What an earlier script, or a function it called, did to the session ends here.
+        let fresh = script::fresh_settings_sql(&self.plan.schema);
+        let mut prefix =
+            format!("BEGIN;{fresh};SET LOCAL lock_timeout = {};", self.plan.rules.lock_timeout_ms);
         if let Some(limit) = self.plan.rules.statement_timeout_ms {
             prefix.push_str(&format!("SET LOCAL statement_timeout = {limit};"));
         }
@@ -503,7 +505,11 @@ impl Apply {
             limits
         };
         // The row and the first limits travel at the same time, each on its own session.
-        let first_limits = limits(pieces.first().is_some_and(|(_, _, _, alone)| *alone));
+        let first_limits = format!(
+            "{};{}",
+            script::fresh_settings_sql(&schema),
+            limits(pieces.first().is_some_and(|(_, _, _, alone)| *alone))
+        );
         let (recorded, limited) = tokio::join!(
             send(&mut sessions.watch.connection, started),
             send(&mut sessions.work.connection, first_limits)
@@ -528,6 +534,7 @@ impl Apply {
             if number.is_some() {
                 self.progress(index, done, total, migrate, *number, begun);
             }
+            let first = number.is_none_or(|number| number == 1);
             let safe_to_retry = if number.is_some() { !alone } else { whole_is_safe };
             let attempts = if safe_to_retry { self.plan.rules.lock_retries + 1 } else { 1 };
             let mut attempt = 1;
@@ -562,6 +569,9 @@ impl Apply {
                     error,
                 };
                 let cancelled = code == "57014" && *self.cancel.borrow();
+                if (cancelled || is_retryable(&code)) && first && safe_to_retry {
+                    return Err(self.took_back(sessions, index, migrate, cancelled, attempts, &error).await);
+                }
                 let mut logs = log_text(&migrate.name, sql, &error);
                 if cancelled {
                     logs.push_str("\n\nCancelled by the operator.");
@@ -645,6 +655,33 @@ impl Apply {
             }
         }
         Ok(Some(migrate.script.mode_reason.clone()))
+    }
+
+    /// No lock in time, or cancelled, before anything of the script was in: its row goes too, as nothing failed.
+    async fn took_back(
+        &mut self,
+        sessions: &mut Sessions,
+        index: usize,
+        migrate: &MigrateStep,
+        cancelled: bool,
+        attempts: u32,
+        error: &ScriptError,
+    ) -> Stop {
+        let forget = ledger::forget_sql(&self.plan.schema, &migrate.ledger_id);
+        if let Err(error) = send(&mut sessions.watch.connection, forget).await {
+            return from_server(error);
+        }
+        let note = if cancelled {
+            "cancelled, taken back as a whole"
+        } else {
+            "no lock in time; taken back as a whole"
+        };
+        self.settle_step(index, StepStatus::TakenBack, Some(note.to_owned()), None);
+        if cancelled {
+            Failure::new(FailureCode::Cancelled, "The run was cancelled by the operator.").into()
+        } else {
+            lock_failure(&migrate.name, attempts, error).into()
+        }
     }
 
     /// Statements of a repair.
@@ -1133,9 +1170,4 @@ pub fn queued_steps(plan: &Plan) -> Vec<RunStep> {
             }
         })
         .collect()
-}
-
-/// Quotes the schema for a search path; kept beside the executor so that dry runs use the same.
-pub fn search_path_sql(schema: &str) -> String {
-    format!("SET search_path = {}", identifier(schema))
 }

@@ -138,12 +138,18 @@ async fn inside(
         let from = start.elapsed().as_secs_f64();
         let sent = watching.send(work, watcher, text, cancel).await;
         let seconds = start.elapsed().as_secs_f64() - from;
+        let ran = sent.is_ok();
         let state = match sent {
-            Ok(()) => trial::after(&mut work.connection).await,
+            Ok(()) => trial::after(&mut work.connection, &plan.schema, plan.rules.lock_timeout_ms).await,
             Err(error) => Err(error),
         };
+        let ended = match &state {
+            Ok(state) => state.witness.as_deref() != Some(witness.as_str()),
+            // Outside of a transaction there is nothing to settle.
+            Err(error) => ran && code_of(error).as_deref() == Some("25P01"),
+        };
         match state {
-            Ok(state) if state.witness.as_deref() == Some(witness.as_str()) => {
+            Ok(state) if !ended => {
                 note_locks(result, &before, &state.locks, piece, from, seconds);
                 result.trials.push(tried(piece, true, seconds, None, None));
                 if state.count > before.capacity.locks * 0.5 {
@@ -154,20 +160,7 @@ async fn inside(
                     break;
                 }
             }
-            Ok(_) => {
-                // The transaction we opened is gone although nothing failed: stop before anything else is sent.
-                failed = true;
-                result.trials.push(tried(
-                    piece,
-                    false,
-                    seconds,
-                    Some("It ended the dry run's transaction. Nothing more was sent.".to_owned()),
-                    None,
-                ));
-                result.unknowns.push(format!("{} ended the transaction it was tried in.", piece.name));
-                break;
-            }
-            Err(error) => {
+            Err(error) if !ended => {
                 if *cancel.borrow() {
                     return Err(Failure::new(FailureCode::Cancelled, "The dry run was cancelled.")
                         .unchanged("All of it was taken back."));
@@ -182,12 +175,37 @@ async fn inside(
                     None => {
                         let error =
                             ScriptError { position: script::position(&error), statement: None, error };
-                        let statement =
-                            error.position.map(|position| sql::locate(&piece.sql, &piece.script, position).0);
-                        result.trials.push(tried(piece, false, seconds, Some(words(&error)), statement));
+                        let (note, statement) = if ran {
+                            (
+                                format!(
+                                    "A check that waits for the end of the transaction fails: {}",
+                                    words(&error)
+                                ),
+                                None,
+                            )
+                        } else {
+                            let at = error
+                                .position
+                                .map(|position| sql::locate(&piece.sql, &piece.script, position).0);
+                            (words(&error), at)
+                        };
+                        result.trials.push(tried(piece, false, seconds, Some(note), statement));
                     }
                 }
                 failed = true;
+                break;
+            }
+            _ => {
+                // The transaction we opened is gone although nothing failed: stop before anything else is sent.
+                failed = true;
+                result.trials.push(tried(
+                    piece,
+                    false,
+                    seconds,
+                    Some("It ended the dry run's transaction. Nothing more was sent.".to_owned()),
+                    None,
+                ));
+                result.unknowns.push(format!("{} ended the transaction it was tried in.", piece.name));
                 break;
             }
         }
@@ -264,9 +282,13 @@ fn too_much(plan: &Plan, piece: &Piece, before: &Before) -> Option<String> {
     None
 }
 
+fn code_of(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
 /// Errors that mean "not together", and not "will fail".
 fn not_together(error: &sqlx::Error, piece: &Piece) -> Option<String> {
-    let code = error.as_database_error()?.code()?.into_owned();
+    let code = code_of(error)?;
     let why = match code.as_str() {
         "25001" => "a statement that cannot run in a transaction",
         "55P04" => "it uses an enum value that an earlier migration adds",
@@ -274,7 +296,7 @@ fn not_together(error: &sqlx::Error, piece: &Piece) -> Option<String> {
         "55P03" => "a table's lock was not free; nobody was kept waiting",
         "53200" => "the server's table of locks is full",
         "23505" if error.to_string().contains("drydock_tripwire") => {
-            "it tried to commit, which a dry run does not allow"
+            "it commits, or has every waiting check made at once, which a dry run does not allow"
         }
         "2D000" => "it commits or rolls back inside a procedure",
         "40001" | "40P01" => "another session changed the same rows at this moment",

@@ -135,6 +135,15 @@ pub fn fail_sql(schema: &str, id: &str, logs: &str) -> String {
     )
 }
 
+/// A started migration of which nothing is in: its row goes as if it had never begun.
+pub fn forget_sql(schema: &str, id: &str) -> String {
+    format!(
+        "DELETE FROM {} WHERE \"id\" = {} AND \"finished_at\" IS NULL",
+        qualified(schema, LEDGER),
+        literal(id)
+    )
+}
+
 /// Marks rows as rolled back.
 pub fn roll_back_sql(schema: &str, ids: &[String], at: DateTime<Utc>) -> String {
     let ids: Vec<String> = ids.iter().map(|id| literal(id)).collect();

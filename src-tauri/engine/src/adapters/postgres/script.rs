@@ -1,5 +1,6 @@
 //! Sending scripts to the server in the way the plan says, and telling exactly where one failed.
 
+use super::words::identifier;
 use crate::domain::statement::{Script, ScriptMode};
 use sqlx::postgres::{PgConnection, PgErrorPosition};
 use sqlx::{AssertSqlSafe, Row};
@@ -106,6 +107,12 @@ pub async fn run(
         })?;
     }
     Ok(())
+}
+
+/// Settings as at the start of the session, whatever earlier scripts (or functions they called) changed:
+/// the next script must not run as another role or in another schema. In a transaction it is part of it.
+pub fn fresh_settings_sql(schema: &str) -> String {
+    format!("RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;SET search_path = {}", identifier(schema))
 }
 
 /// What a script left of the session.

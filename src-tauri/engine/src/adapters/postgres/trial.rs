@@ -1,10 +1,11 @@
 //! The SQL of a dry run: tripwire, witness of the transaction, locks, counters, rewritten tables.
 
 use super::observe::json;
-use super::script::send;
+use super::script::{fresh_settings_sql, send};
 use super::words::{identifier, literal};
 use serde::Deserialize;
 use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Row};
 use std::collections::HashMap;
 
 /// A table as it was before.
@@ -44,9 +45,10 @@ pub async fn begin(connection: &mut PgConnection, lock_timeout_ms: u32) -> Resul
     send(
         connection,
         format!(
-            "SET lock_timeout = {lock_timeout_ms}; SET idle_in_transaction_session_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ; \
+            "{}; BEGIN ISOLATION LEVEL REPEATABLE READ; \
              CREATE TEMP TABLE drydock_tripwire (i int UNIQUE DEFERRABLE INITIALLY DEFERRED); \
-             INSERT INTO drydock_tripwire VALUES (1),(1)"
+             INSERT INTO drydock_tripwire VALUES (1),(1)",
+            limits(lock_timeout_ms)
         ),
     )
     .await?;
@@ -76,7 +78,7 @@ pub async fn check_deferred(connection: &mut PgConnection) -> Result<(), sqlx::E
     // The tripwire is armed again at once: this transaction must not be able to commit at any instant.
     send(
         connection,
-        "DELETE FROM drydock_tripwire; SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS drydock_tripwire_i_key DEFERRED; INSERT INTO drydock_tripwire VALUES (1),(1)"
+        "DELETE FROM pg_temp.drydock_tripwire; SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS pg_temp.drydock_tripwire_i_key DEFERRED; INSERT INTO pg_temp.drydock_tripwire VALUES (1),(1)"
             .to_owned(),
     )
     .await
@@ -140,21 +142,37 @@ pub struct After {
     pub locks: Vec<HeldLock>,
 }
 
-/// Reads the state after a piece, in one round trip and before anything else takes locks of its own.
+/// Reads the state after a piece before anything else takes locks of its own; then, in the same round
+/// trip, makes the session as an apply would find it for the next piece, and lets every check that waits
+/// for the end of the transaction speak. That happens under a savepoint that is rolled back, so that
+/// the checks still wait afterwards and the tripwire stays armed.
 ///
 /// # Errors
-/// 25P02 in an aborted transaction, or any other server error.
-pub async fn after(connection: &mut PgConnection) -> Result<After, sqlx::Error> {
-    json(
-        connection,
+/// 25P01 when the piece ended the transaction, 25P02 in an aborted one, what a waiting check says, or any
+/// other server error.
+pub async fn after(
+    connection: &mut PgConnection,
+    schema: &str,
+    lock_timeout_ms: u32,
+) -> Result<After, sqlx::Error> {
+    let sql = format!(
         "SELECT json_build_object('witness', pg_catalog.txid_current_if_assigned()::text, \
          'count', (SELECT count(*) FROM pg_catalog.pg_locks WHERE pid = pg_catalog.pg_backend_pid()), \
          'locks', (SELECT coalesce(json_agg(json_build_object('relation', relation::bigint, 'mode', mode)), '[]') FROM pg_catalog.pg_locks \
            WHERE pid = pg_catalog.pg_backend_pid() AND relation IS NOT NULL AND granted AND relation >= 16384 \
-           AND mode <> 'AccessShareLock'))::text"
-            .to_owned(),
-    )
-    .await
+           AND mode <> 'AccessShareLock'))::text; \
+         {}; {}; SAVEPOINT drydock_settle; DELETE FROM pg_temp.drydock_tripwire; SET CONSTRAINTS ALL IMMEDIATE; \
+         ROLLBACK TO SAVEPOINT drydock_settle; RELEASE SAVEPOINT drydock_settle",
+        fresh_settings_sql(schema),
+        limits(lock_timeout_ms)
+    );
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await?;
+    let text: String = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
+    serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+fn limits(lock_timeout_ms: u32) -> String {
+    format!("SET lock_timeout = {lock_timeout_ms}; SET idle_in_transaction_session_timeout = 0")
 }
 
 /// What the watching session sees of a dry run at work.

@@ -182,8 +182,6 @@ async fn an_address_that_is_none_is_refused_without_repeating_it() {
         "hello CANARY-7",
         "postgresql://u:CANARY-7@[::1/db",
         "postgresql://u:CANARY-7@host:99999/db",
-        "postgresql://u:CANARY-7@host/db?sslmode=sometimes",
-        "postgresql://u:CANARY-7%zz@host/db",
         "file:/etc/passwd",
         "\u{202e}\u{7}",
     ] {

@@ -4,6 +4,7 @@
 use crate::parts::{Answer, Console, finish, pairs, text};
 use drydock_lab::{Postgres, Version};
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -175,28 +176,47 @@ fn told_the_truth(answer: &Answer, truth: &Truth, generated: &[Generated]) {
     assert_eq!(next.contains("open_repair"), failed, "the doctor is offered where one is needed: {next}");
 }
 
-/// Repairs the failed migration, by the doctor where it knows a way, else by what the counters prove.
-fn repair(console: &Console, name: &str, number: usize, generated: &Generated, truth: &Truth) -> String {
-    let finish = console.run(&["resolve", "--finish", name]);
-    if finish.exit == Some(0) {
-        return "finish".to_owned();
+/// Repairs the failed migration by the doctor where it knows a way; else as an operator would who can see
+/// what is there: what is wholly in is marked as applied, what is not is cleared by hand.
+async fn repair(
+    console: &Console,
+    connection: &mut PgConnection,
+    number: usize,
+    generated: &Generated,
+    truth: &Truth,
+) -> String {
+    let name = &generated.name;
+    let mut reasons = Vec::new();
+    for way in ["--finish", "--undo"] {
+        let answer = console.run(&["resolve", way, name, "--accept-data-loss"]);
+        if answer.exit == Some(0) {
+            return way.to_owned();
+        }
+        assert_eq!(answer.exit, Some(3), "a way that is not open is refused: {}", answer.text());
+        reasons.push(answer.json["failure"]["why"].as_str().unwrap_or_default().to_owned());
     }
-    assert_eq!(finish.exit, Some(3), "a way that is not open is refused: {}", finish.text());
-    let undo = console.run(&["resolve", "--undo", name]);
-    if undo.exit == Some(0) {
-        return "undo".to_owned();
-    }
-    assert_eq!(undo.exit, Some(3), "a way that is not open is refused: {}", undo.text());
+    let tables: Vec<String> = ["t", "a", "b", "s"]
+        .iter()
+        .map(|kind| format!("{kind}{number}"))
+        .filter(|table| truth.objects.contains(table))
+        .collect();
     let how = match truth.marks(number) {
         0 => "--rolled-back",
         all if all == generated.marks => "--applied",
-        part => {
-            panic!("{name}: {part} of {} marks are in and no way is open: {}", generated.marks, finish.text())
-        }
+        part => panic!("{name}: {part} of {} marks are in and no way is open: {reasons:?}", generated.marks),
     };
+    if how == "--rolled-back" {
+        for table in &tables {
+            sqlx::raw_sql(AssertSqlSafe(format!("DROP TABLE {table}")))
+                .execute(&mut *connection)
+                .await
+                .unwrap();
+        }
+    }
     let marked = console.run(&["resolve", how, name]);
     assert_eq!(marked.exit, Some(0), "{how}: {}", marked.text());
-    how.to_owned()
+    let by_hand = if how == "--rolled-back" && !tables.is_empty() { " after clearing by hand" } else { "" };
+    format!("{how}{by_hand} ({})", reasons[0])
 }
 
 /// One database from its first migration to its last, with a kill in every apply until `budget` is used.
@@ -271,7 +291,7 @@ async fn life(
                 let refused = console.run(&["apply"]);
                 assert_eq!(refused.exit, Some(3), "new ones wait for the repair: {}", refused.text());
                 assert_eq!(refused.code(), "DRY-1208");
-                repaired = repair(&console, &migration.name, number, migration, &truth);
+                repaired = repair(&console, &mut connection, number, migration, &truth).await;
                 repaired.push_str(&format!(" of {}", migration.name));
             }
         }

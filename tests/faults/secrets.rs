@@ -182,6 +182,17 @@ async fn through_the_engine(console: &Console, keeping: Keeping) {
     if keeping == Keeping::Vault {
         engine.vault_create(Secret::new("a passphrase of the vault")).await.unwrap();
     }
+    if keeping == Keeping::Keyring {
+        let mut status = engine.secret_store_status().await;
+        for _ in 0..50 {
+            if status.keyring_works {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            status = Engine::open(&console.data()).await.unwrap().secret_store_status().await;
+        }
+        println!("{status:?}");
+    }
     let parsed = engine.address_parse(&console.url).unwrap();
     assert!(!format!("{parsed:?}").contains("CANARY"), "a parsed address holds no password");
     let draft = EnvironmentDraft {

@@ -291,11 +291,12 @@ async fn production_is_assumed_and_wants_its_confirmations() {
         "without a tier it is production: {:?}",
         said.json
     );
-    let said = desk.json(Some(&url), &["apply", "--migrations", place, "--without-restore-point", "drill"]);
+    let said = desk
+        .json(Some(&url), &["apply", "--migrations", place, "--without-restore-point", "rehearsal drill"]);
     assert_eq!((said.exit, said.failure()), (3, "DRY-1205"), "the name is not typed");
     let said = desk.json(
         Some(&url),
-        &["apply", "--migrations", place, "--without-restore-point", "drill", "--confirm", "app"],
+        &["apply", "--migrations", place, "--without-restore-point", "rehearsal drill", "--confirm", "app"],
     );
     assert_eq!((said.exit, said.text("outcome")), (0, "succeeded"), "{:?}", said.json);
 }

@@ -61,7 +61,7 @@ pub struct Confirm {
     /// The environment's name (for DATABASE_URL: the database's), typed to confirm. Needed on production.
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
-    /// Why it is applied without a restore point; kept on record. Needed on production until backups exist.
+    /// Why it is applied without a restore point, eight characters or more; kept on record. Needed on production until backups exist.
     #[arg(long, value_name = "REASON")]
     pub without_restore_point: Option<String>,
     /// Accept the findings that destroy data; they are listed by `plan`.

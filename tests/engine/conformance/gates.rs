@@ -115,7 +115,7 @@ async fn production_wants_a_dry_run_a_typed_name_a_reason_and_every_tick() {
         digest: review.plan.digest.clone(),
         typed_name: Some(name.clone()),
         ticked_findings: ticks,
-        override_reason: Some("drill".to_owned()),
+        override_reason: Some("rehearsal drill".to_owned()),
     };
     let despite = ApplyOptions { despite_failed_dry_run: true };
     let attempt = |confirmation: Confirmation, options| {

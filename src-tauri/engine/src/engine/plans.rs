@@ -361,7 +361,7 @@ impl Engine {
                     GateKind::Fingerprint => "Make a new plan; it is shown what is there now.",
                     GateKind::DryRun => "Run the dry run, or read why it did not get through.",
                     GateKind::RestorePoint => {
-                        "Type why it is applied without a restore point; the reason is kept on record."
+                        "Type why it is applied without a restore point, in eight characters or more; the reason is kept on record."
                     }
                     GateKind::Identity => "Test the connection and find out what is behind this address now.",
                     _ => "Read the finding and settle it first.",

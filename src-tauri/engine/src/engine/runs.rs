@@ -9,10 +9,11 @@ use crate::domain::run::{
     Examination, Run, RunEvent, RunEventKind, RunKind, RunStatus, RunStep, RunSummary, StepStatus,
 };
 use crate::domain::{Failure, FailureCode};
-use crate::runner::apply::{Apply, queued_steps};
+use crate::runner::apply::Apply;
 use crate::runner::dry_run::{self, Piece, TargetTrial};
 use crate::runner::events::Stream;
 use crate::runner::examine;
+use crate::runner::words::queued_steps;
 use chrono::Utc;
 use std::sync::Arc;
 use tokio::sync::{broadcast, watch};

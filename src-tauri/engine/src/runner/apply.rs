@@ -3,12 +3,13 @@
 
 use super::events::Stream;
 use super::session::{Connector, Session, cancel_session, wait_gone};
+use super::words::{aftermath, lock_failure, log_text, migration_failure};
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::script::{self, Leftover, ScriptError};
 use crate::adapters::postgres::{ledger, observe};
 use crate::adapters::store::Store;
 use crate::domain::plan::{Fingerprint, MigrateStep, Plan, RepairStatement, Step};
-use crate::domain::run::{Run, RunEventKind, RunStatus, RunStep, StepStatus};
+use crate::domain::run::{Run, RunEventKind, RunStatus, StepStatus};
 use crate::domain::statement::{ScriptMode, StatementKind};
 use crate::domain::{Failure, FailureCode};
 use crate::planner::plan::moved;
@@ -1057,117 +1058,4 @@ fn ends_outside_a_block(migrate: &MigrateStep, sql: &str) -> bool {
 /// Lock not available, deadlock, serialization: nothing of the transaction stayed, so it may be tried again.
 fn is_retryable(code: &str) -> bool {
     matches!(code, "55P03" | "40P01" | "40001")
-}
-
-fn log_text(name: &str, sql: &str, error: &ScriptError) -> String {
-    let code = error.code().unwrap_or_else(|| "none".to_owned());
-    let mut text = ledger::failure_log(name, &code, &error.message(), sql, error.position);
-    if let Some(detail) = error.detail() {
-        text.push_str(&format!("\n\n{detail}"));
-    }
-    text
-}
-
-fn migration_failure(migrate: &MigrateStep, sql: &str, error: &ScriptError, stayed: &str) -> Failure {
-    let place = error.position.map(|position| {
-        let line =
-            sql.chars().take(position.saturating_sub(1)).filter(|character| *character == '\n').count() + 1;
-        format!(", line {line}")
-    });
-    let code = error.code().map(|code| format!(" (SQLSTATE {code})")).unwrap_or_default();
-    let mut why = format!("The server says: {}{code}{}.", error.message(), place.unwrap_or_default());
-    if let Some(detail) = error.detail() {
-        why.push_str(&format!(" {detail}"));
-    }
-    Failure::new(FailureCode::MigrationFailed, format!("{} failed.", migrate.name))
-        .why(why)
-        .unchanged(stayed.to_owned())
-        .next("Open the failed migration: it shows what is in and the ways on.")
-}
-
-fn lock_failure(name: &str, attempts: u32, error: &ScriptError) -> Failure {
-    Failure::new(FailureCode::LockTimeout, format!("{name} got no lock in {attempts} tries."))
-        .why(format!("The server says: {}.", error.message()))
-        .unchanged("It was taken back each time and left nothing; the application never queued behind it for longer than one try.")
-        .next("Find the session that holds the table, or try again when it is quiet.")
-}
-
-/// What stayed and what was taken back, as sentences.
-fn aftermath(run: &Run) -> Vec<String> {
-    let titles = |status: StepStatus| -> Vec<&str> {
-        run.steps
-            .iter()
-            .filter(|step| step.verb == "Migrate" && step.status == status)
-            .map(|step| step.title.as_str())
-            .collect()
-    };
-    let list = |names: &[&str]| match names {
-        [] => String::new(),
-        [one] => format!("`{one}`"),
-        [first, .., last] if names.len() > 3 => format!("{} migrations, `{first}` to `{last}`,", names.len()),
-        _ => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-    };
-    let mut sentences = Vec::new();
-    let verb = |names: &[&str], one: &str, many: &str| {
-        if names.len() == 1 { one.to_owned() } else { many.to_owned() }
-    };
-    for (status, one, many) in [
-        (StepStatus::Done, "is in and stays.", "are in and stay."),
-        (StepStatus::TakenBack, "was taken back and left nothing.", "were taken back and left nothing."),
-        (
-            StepStatus::Failed,
-            "failed; its row in the ledger says so.",
-            "failed; their rows in the ledger say so.",
-        ),
-        (StepStatus::NotRun, "did not run.", "did not run."),
-    ] {
-        let names = titles(status);
-        if !names.is_empty() {
-            sentences.push(format!("{} {}", list(&names), verb(&names, one, many)));
-        }
-    }
-    for step in run.steps.iter().filter(|step| matches!(step.verb.as_str(), "Record" | "Repair")) {
-        sentences.push(match (step.verb.as_str(), step.status) {
-            ("Record", StepStatus::Done) => format!("The ledger has {}.", step.title),
-            ("Record", _) => "The ledger is as it was.".to_owned(),
-            (_, StepStatus::Done) => format!("The repair of {} are in.", step.title),
-            (_, StepStatus::Failed) => format!("The repair of {} did not get through.", step.title),
-            _ => format!("The repair of {} did not run.", step.title),
-        });
-    }
-    sentences
-}
-
-/// The steps of a run as they are queued.
-pub fn queued_steps(plan: &Plan) -> Vec<RunStep> {
-    plan.steps
-        .iter()
-        .zip(0_u32..)
-        .map(|(step, index)| {
-            let (verb, title) = match step {
-                Step::Check => ("Check", "Same database, plan fits the present state".to_owned()),
-                Step::CreateLedger { .. } => ("Prepare", "Create the ledger".to_owned()),
-                Step::Migrate(migrate) => ("Migrate", migrate.name.clone()),
-                Step::RunStatements { migration, statements, .. } => {
-                    ("Repair", format!("{migration}: {} statements", statements.len()))
-                }
-                Step::Resolve { migration, insert_applied, .. } => (
-                    "Record",
-                    format!(
-                        "{migration} as {}",
-                        if insert_applied.is_some() { "applied" } else { "rolled back" }
-                    ),
-                ),
-                Step::Verify => ("Verify", "Read the ledger back".to_owned()),
-            };
-            RunStep {
-                index,
-                verb: verb.to_owned(),
-                title,
-                status: StepStatus::Queued,
-                seconds: None,
-                note: None,
-            }
-        })
-        .collect()
 }

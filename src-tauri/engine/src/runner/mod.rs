@@ -8,6 +8,7 @@ pub mod examine;
 pub mod rendering;
 pub mod replay;
 pub mod session;
+pub mod words;
 
 use crate::adapters::postgres::{catalogue, ledger};
 use crate::domain::ledger::LedgerRow;

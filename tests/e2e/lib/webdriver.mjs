@@ -152,14 +152,24 @@ export class Window {
     return this.run("const found = document.querySelector(arguments[0]); return found ? found.innerText : ''", selector);
   }
 
-  async click(selector) {
-    await this.wait(selector);
-    await this.#on("POST", `/element/${await this.find(selector)}/click`, {});
+  click(selector) {
+    return this.#act(selector, "click", {});
   }
 
-  async type(selector, text) {
+  type(selector, text) {
+    return this.#act(selector, "value", { text });
+  }
+
+  /** The page may draw an element anew between finding and using it; then nothing was done, and it is found again. */
+  async #act(selector, what, body, tries = 10) {
     await this.wait(selector);
-    await this.#on("POST", `/element/${await this.find(selector)}/value`, { text });
+    try {
+      await this.#on("POST", `/element/${await this.find(selector)}/${what}`, body);
+    } catch (error) {
+      if (tries === 0 || !/^(stale element reference|no such element)/.test(error.message)) throw error;
+      await pause(100);
+      await this.#act(selector, what, body, tries - 1);
+    }
   }
 
   /** Presses keys where the focus is; a chord is pressed together. */

@@ -59,7 +59,14 @@ unpackClients(fetchWheel())
 writeStamp()
 fs.rmSync(into, { recursive: true, force: true })
 fs.renameSync(next, into)
+writeBundle()
 say(`ready in ${((Date.now() - started) / 1000).toFixed(1)} s: ${into}`)
+
+// What the bundler adds to an installer: this platform's toolkit beside the program.
+function writeBundle() {
+  const resources = { [path.relative(path.join(here, '..'), into).replaceAll('\\', '/') + '/']: 'toolkit/' }
+  fs.writeFileSync(path.join(path.dirname(into), 'bundle.json'), `${JSON.stringify({ bundle: { resources } }, null, 2)}\n`)
+}
 
 function fetchServer() {
   const name = `${lock.server.package}/${platform}@${lock.server.version}`

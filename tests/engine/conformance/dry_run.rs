@@ -5,7 +5,8 @@ use super::harness::{Bench, Project, development, everything, recorded, target, 
 use drydock_engine::domain::change_set::Tried;
 use drydock_engine::domain::environment::Tier;
 use drydock_engine::domain::run::RunStatus;
-use drydock_lab::{Version, corpus};
+use drydock_lab::{Fault, Slow, Version, corpus};
+use std::time::{Duration, Instant};
 
 const INIT: (&str, &str) = (
     "01_init",
@@ -256,7 +257,7 @@ async fn the_whole_langfuse_history_is_tried_partly_on_the_target_and_the_rest_r
     let (_, url) = bench.database().await;
     let before = everything(&url).await;
     let target = target(&url, &corpus().join("langfuse/migrations"), Tier::Production);
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let (_, run, report) = bench.dry_run(&target).await;
     eprintln!(
         "langfuse: {:.2} s on the target, {:.2} s rehearsed, {:?} in all",
@@ -275,5 +276,72 @@ async fn the_whole_langfuse_history_is_tried_partly_on_the_target_and_the_rest_r
     assert!(report.trials[rehearsed].note.is_some(), "and it says why");
     assert_eq!(report.worked, Some(true));
     assert_eq!(everything(&url).await, before, "nothing remains");
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_on_production_stops_before_it_fills_the_disk() {
+    let bench = Bench::start(Version::Debian15).await;
+    let (name, url) = bench.database().await;
+    let project = Project::of(&[("01_init", "CREATE TABLE filled (n int, t text);")]);
+    bench.apply(&development(&url, &project)).await.unwrap();
+    // A server elsewhere does not tell how much room it has; this user may not ask for the data folder.
+    let owner = "CREATE ROLE modest LOGIN PASSWORD 'PW'; GRANT ALL ON SCHEMA public TO modest; ALTER TABLE filled OWNER TO modest; ALTER TABLE _prisma_migrations OWNER TO modest";
+    super::harness::execute(&url, owner).await;
+    let before = everything(&url).await;
+    let modest = bench.server.url_as("modest", "PW", &name);
+    project.write(
+        "02_fills",
+        "INSERT INTO filled SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 150000) g; SELECT pg_sleep(1.5);",
+    );
+    project.write("03_next", "CREATE TABLE after_it (i int);");
+    let mut place = target(&modest, &project.path(), Tier::Production);
+    let (_, _, report) = bench.dry_run(&place).await;
+    let first = &report.trials[0];
+    assert_ne!(first.tried, Tried::DryRun, "64 MB is all it may write unless the disk is known: {report:?}");
+    assert!(first.note.as_deref().is_some_and(|note| note.contains("64.0 MB")), "{first:?}");
+    assert!(report.space.as_deref().is_some_and(|words| words.contains("grew by")), "{report:?}");
+    assert_eq!(everything(&url).await, before, "and nothing of it stays");
+
+    place.rules.server_disk_gb = Some(100);
+    let (_, _, report) = bench.dry_run(&place).await;
+    assert_eq!(report.trials[0].tried, Tried::DryRun, "ten percent of a large disk are enough: {report:?}");
+    assert_eq!(report.worked, Some(true), "{report:?}");
+    assert_eq!(everything(&url).await, before);
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn a_line_that_goes_dead_in_a_dry_run_is_told_and_blames_no_migration() {
+    let bench = Bench::start(Version::Debian15).await;
+    let (_, url) = bench.database().await;
+    let line = Slow::start(bench.server.port(), Duration::from_millis(1));
+    let project =
+        Project::of(&[("01_init", "CREATE TABLE t (i int);"), ("02_slow", "SELECT pg_sleep(600);")]);
+    let target = target(&line.through(&url), &project.path(), Tier::Development);
+    let review = bench
+        .engine
+        .plan_create(&target, drydock_engine::domain::plan::PlanPurpose::ApplyPending)
+        .await
+        .unwrap();
+    let run = bench.engine.start_dry_run(&target, &review.plan.id).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let struck = Instant::now();
+    line.fault(Fault::Blackhole);
+    let run = bench.engine.wait_run(&run.id, &mut |_| {}).await.unwrap();
+    assert!(struck.elapsed() < Duration::from_secs(60), "told after {:?}", struck.elapsed());
+    assert_eq!(run.status, RunStatus::Failed, "{run:?}");
+    let failure = run.failure.unwrap();
+    assert_eq!(failure.code, drydock_engine::domain::FailureCode::ConnectionLost, "{failure:?}");
+    assert!(failure.unchanged.is_some_and(|text| text.contains("cannot commit")));
+    line.heal();
+
+    // Neither the kept connection of the overview nor a new plan hangs on a dead line.
+    bench.engine.migration_status(&target).await.unwrap();
+    line.fault(Fault::Blackhole);
+    let struck = Instant::now();
+    assert!(bench.engine.migration_status(&target).await.is_err());
+    assert!(struck.elapsed() < Duration::from_secs(60), "told after {:?}", struck.elapsed());
+    line.heal();
     bench.close().await;
 }

@@ -1,7 +1,7 @@
 //! Real histories, applied on one major and replayed on another: there is no drift, and twelve
 //! differences made by hand are found, each with its class and its culprit.
 
-use super::server::{Server, run};
+use super::server::{PATIENCE, Server, run};
 use chrono::Utc;
 use drydock_engine::{
     adapters::postgres::catalogue::read,
@@ -85,7 +85,7 @@ async fn apply(live: &mut PgConnection, history: &[AppliedScript]) {
 
 async fn report(live: &mut PgConnection, scratch: &Server, history: &[AppliedScript]) -> DriftReport {
     let mut scratch = scratch.database().await;
-    drift(live, &mut scratch, history, &[], "public", Utc::now()).await.unwrap()
+    drift(live, PATIENCE, &mut scratch, history, &[], "public", Utc::now()).await.unwrap()
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Every kind of object: equal across majors, found when it differs, unknown when it cannot be compared.
 
-use super::server::{Server, run};
+use super::server::{PATIENCE, Server, run};
 use chrono::Utc;
 use drydock_engine::{
     domain::drift::DriftReport,
@@ -84,7 +84,7 @@ async fn report(
 ) -> DriftReport {
     let mut scratch = scratch.database().await;
     let waiting: Vec<_> = waiting.iter().map(|(name, sql)| ((*name).to_owned(), analyse(sql))).collect();
-    drift(live, &mut scratch, applied, &waiting, "public", Utc::now()).await.unwrap()
+    drift(live, PATIENCE, &mut scratch, applied, &waiting, "public", Utc::now()).await.unwrap()
 }
 
 /// `class object: sentence`, one a line.

@@ -1,6 +1,6 @@
 //! The replay runs scripts as an apply does, and knows which migration made what.
 
-use super::server::{Server, run};
+use super::server::{PATIENCE, Server, run};
 use chrono::Utc;
 use drydock_engine::{
     adapters::postgres::catalogue::read,
@@ -98,7 +98,7 @@ async fn other_schemas_count_where_migrations_make_them() {
          ALTER TABLE audit.log DROP COLUMN what",
     )
     .await;
-    let report = drift(&mut live, &mut scratch, &applied, &[], "app", Utc::now()).await.unwrap();
+    let report = drift(&mut live, PATIENCE, &mut scratch, &applied, &[], "app", Utc::now()).await.unwrap();
     let sentences: Vec<&str> = report.differences.iter().map(|each| each.sentence.as_str()).collect();
     assert_eq!(
         sentences,
@@ -115,7 +115,7 @@ async fn an_applied_migration_without_a_file_is_unknown_by_name() {
     let mut applied = scripts(&[("1_init", "CREATE TABLE t (id int);")]);
     applied.push(unreadable("2_lost", "its file is missing"));
     run(&mut live, "CREATE TABLE t (id int)").await;
-    let report = drift(&mut live, &mut scratch, &applied, &[], "public", Utc::now()).await.unwrap();
+    let report = drift(&mut live, PATIENCE, &mut scratch, &applied, &[], "public", Utc::now()).await.unwrap();
     let sentences: Vec<&str> = report.differences.iter().map(|each| each.sentence.as_str()).collect();
     assert_eq!(
         sentences,

@@ -6,7 +6,11 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
+
+/// How long the compared server may take to answer.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server that ends with the value.
 pub struct Server {

@@ -904,6 +904,11 @@ locks: LockTaken[];
  */
 longest_block_seconds: number; 
 /**
+ * What it wrote on the server's disk beside what it may write, as a sentence; `None`: nothing was tried
+ * on the target.
+ */
+space?: string | null; 
+/**
  * Proof that it was taken back: the fingerprint read afterwards equals the one before.
  */
 taken_back: boolean | null; 
@@ -1544,6 +1549,11 @@ dry_run_lock_ms: number;
  * A dry run writes at most this share of the free space, percent; fixed at 10 for production.
  */
 dry_run_space_percent: number; 
+/**
+ * Size of the disk that holds the server's files, in gigabytes, as the operator knows it; `None`: not
+ * told. PostgreSQL cannot be asked for free space.
+ */
+server_disk_gb?: number | null; 
 /**
  * The environment's name is typed before a write; always on for production.
  */

@@ -38,6 +38,7 @@ export function rulesFor(tier: Tier): GuardRules {
     check_timeout_ms: 15_000,
     dry_run_lock_ms: production ? 2_000 : 30_000,
     dry_run_space_percent: production ? 10 : 50,
+    server_disk_gb: null,
     typed_confirmation: production,
     restore_point: production,
   };

@@ -117,6 +117,10 @@ pub struct DryRunReport {
     pub locks: Vec<LockTaken>,
     /// Longest time a blocking lock was held in the dry run, seconds.
     pub longest_block_seconds: f64,
+    /// What it wrote on the server's disk beside what it may write, as a sentence; `None`: nothing was tried
+    /// on the target.
+    #[serde(default)]
+    pub space: Option<String>,
     /// Proof that it was taken back: the fingerprint read afterwards equals the one before.
     pub taken_back: Option<bool>,
     /// What could not be known, as sentences.

@@ -33,6 +33,10 @@ pub struct GuardRules {
     pub dry_run_lock_ms: u32,
     /// A dry run writes at most this share of the free space, percent; fixed at 10 for production.
     pub dry_run_space_percent: u32,
+    /// Size of the disk that holds the server's files, in gigabytes, as the operator knows it; `None`: not
+    /// told. PostgreSQL cannot be asked for free space.
+    #[serde(default)]
+    pub server_disk_gb: Option<u32>,
     /// The environment's name is typed before a write; always on for production.
     pub typed_confirmation: bool,
     /// A restore point is required before a write; always on for production.
@@ -50,6 +54,7 @@ impl GuardRules {
             check_timeout_ms: 15_000,
             dry_run_lock_ms: if production { 2_000 } else { 30_000 },
             dry_run_space_percent: if production { 10 } else { 50 },
+            server_disk_gb: None,
             typed_confirmation: production,
             restore_point: production,
         }
@@ -61,6 +66,7 @@ impl GuardRules {
         self.lock_retries = self.lock_retries.min(1_000);
         self.check_timeout_ms = self.check_timeout_ms.clamp(500, 600_000);
         self.dry_run_space_percent = self.dry_run_space_percent.clamp(1, 90);
+        self.server_disk_gb = self.server_disk_gb.map(|disk| disk.clamp(1, 1_000_000));
         if tier == Tier::Production {
             self.dry_run_lock_ms = 2_000;
             self.dry_run_space_percent = 10;

@@ -45,12 +45,17 @@ impl Engine {
         // In the order in which they really ran.
         applied.sort_by_key(|(finished, _)| *finished);
         let applied: Vec<_> = applied.into_iter().map(|(_, script)| script).collect();
-        let mut live = target.connector.open("drydock drift").await?;
+        let mut live = target.connector.open_reading("drydock drift").await?;
         let scratch = sandbox.scratch().await?;
-        let connector = Connector { address: scratch.address().clone(), password: sandbox.password() };
+        let connector = Connector {
+            address: scratch.address().clone(),
+            password: sandbox.password(),
+            check_timeout_ms: target.rules.check_timeout_ms,
+        };
         let mut connection = connector.open("drydock drift").await?;
-        let compared =
-            drift(&mut live, &mut connection, &applied, &open, &observation.schema, Utc::now()).await;
+        let patience = target.connector.patience();
+        let schema = &observation.schema;
+        let compared = drift(&mut live, patience, &mut connection, &applied, &open, schema, Utc::now()).await;
         drop(connection);
         scratch.close().await?;
         let mut report = compared?;

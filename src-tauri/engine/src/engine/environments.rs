@@ -484,7 +484,11 @@ impl Target {
             name: environment.name.clone(),
             tier: environment.tier,
             rules: environment.rules.clone(),
-            connector: Connector { address: environment.direct.address.clone(), password: None },
+            connector: Connector {
+                address: environment.direct.address.clone(),
+                password: None,
+                check_timeout_ms: environment.rules.check_timeout_ms,
+            },
             folder: environment.migrations.as_ref().map(|source| source.folder.clone().into()),
             environment: Some(environment),
         }

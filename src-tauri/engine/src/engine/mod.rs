@@ -84,7 +84,11 @@ impl Target {
             name: parsed.address.database.clone(),
             tier,
             rules: GuardRules::for_tier(tier),
-            connector: Connector { address: parsed.address, password },
+            connector: Connector {
+                address: parsed.address,
+                password,
+                check_timeout_ms: GuardRules::for_tier(tier).check_timeout_ms,
+            },
             folder,
         })
     }

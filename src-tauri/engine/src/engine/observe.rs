@@ -56,7 +56,7 @@ impl Engine {
         let (connection, observation) = match attempt {
             Some(done) => done,
             None => {
-                let mut connection = target.connector.open("drydock").await?;
+                let mut connection = target.connector.open_reading("drydock").await?;
                 let observation = self.observe_on(&mut connection, target).await?;
                 (connection, observation)
             }
@@ -71,9 +71,11 @@ impl Engine {
         connection: &mut PgConnection,
         target: &Target,
     ) -> Result<Observation, Failure> {
-        let schema = &target.connector.address.schema;
+        let connector = &target.connector;
+        let schema = &connector.address.schema;
         let mut facts_started = std::time::Instant::now();
-        let facts = observe::begin_reading(connection, schema, target.rules.check_timeout_ms)
+        let facts = connector
+            .read(observe::begin_reading(connection, schema, target.rules.check_timeout_ms))
             .await
             .map_err(|error| failure(&error))?;
         let mut round_trips = 1;
@@ -81,22 +83,24 @@ impl Engine {
         let rows = if facts.has_ledger() {
             round_trips += 1;
             facts_started = std::time::Instant::now();
-            ledger::read(connection, schema).await.map_err(|error| ledger_failure(&error))?
+            connector.read(ledger::read(connection, schema)).await.map_err(|error| ledger_failure(&error))?
         } else {
             Vec::new()
         };
         let round_trip_ms = round_trip_ms.min(facts_started.elapsed().as_secs_f64() * 1000.0);
         round_trips += 1;
-        let catalogue = catalogue::read(connection, std::slice::from_ref(schema))
+        let catalogue = connector
+            .read(catalogue::read(connection, std::slice::from_ref(schema)))
             .await
             .map_err(|error| failure(&error))?;
         round_trips += 1;
-        send(connection, "COMMIT".to_owned()).await.map_err(|error| failure(&error))?;
+        connector.read(send(connection, "COMMIT".to_owned())).await.map_err(|error| failure(&error))?;
         let foreign = if facts.foreign.is_empty() {
             Vec::new()
         } else {
             round_trips += u32::try_from(facts.foreign.len()).unwrap_or(u32::MAX);
-            observe::foreign_ledgers(connection, &facts.foreign).await
+            let ledgers = observe::foreign_ledgers(connection, &facts.foreign);
+            connector.read(async { Ok(ledgers.await) }).await.map_err(|error| failure(&error))?
         };
         let presence = if facts.has_ledger() {
             LedgerPresence::Present
@@ -146,13 +150,15 @@ impl Engine {
         target: &Target,
         files: String,
     ) -> Result<(TargetIdentity, IdentityVerdict, crate::domain::plan::Fingerprint), Failure> {
-        let mut connection = target.connector.open("drydock").await?;
-        let facts = observe::facts(&mut connection, &target.connector.address.schema)
-            .await
-            .map_err(|error| failure(&error))?;
-        let identity = facts.identity(target.connector.place());
+        let connector = &target.connector;
+        let schema = &connector.address.schema;
+        let mut connection = connector.open_reading("drydock").await?;
+        let facts =
+            connector.read(observe::facts(&mut connection, schema)).await.map_err(|error| failure(&error))?;
+        let identity = facts.identity(connector.place());
         let rows = if facts.has_ledger() {
-            ledger::read(&mut connection, &target.connector.address.schema)
+            connector
+                .read(ledger::read(&mut connection, schema))
                 .await
                 .map_err(|error| ledger_failure(&error))?
         } else {
@@ -163,10 +169,10 @@ impl Engine {
             Some(pin) => pin.compare(&identity, &ids),
             None => IdentityVerdict::First,
         };
-        let now =
-            runner::fingerprint(&mut connection, &target.connector.address.schema, facts.has_ledger(), files)
-                .await
-                .map_err(|error| failure(&error))?;
+        let now = connector
+            .read(runner::fingerprint(&mut connection, schema, facts.has_ledger(), files))
+            .await
+            .map_err(|error| failure(&error))?;
         Ok((identity, verdict, now))
     }
 }

@@ -63,7 +63,11 @@ impl Engine {
     ) -> Result<(), Failure> {
         let sandbox = self.sandbox()?;
         let scratch = sandbox.scratch().await?;
-        let connector = Connector { address: scratch.address().clone(), password: sandbox.password() };
+        let connector = Connector {
+            address: scratch.address().clone(),
+            password: sandbox.password(),
+            check_timeout_ms: target.rules.check_timeout_ms,
+        };
         let mut connection = connector.open("drydock rehearsal").await?;
         let result =
             self.copy_and_try(&mut connection, target, plan, pieces, report, tried, why, stream).await;
@@ -153,9 +157,13 @@ impl Engine {
         target: &Target,
         schema: &str,
     ) -> Result<(), Failure> {
-        let mut live = target.connector.open("drydock").await?;
-        let there =
-            catalogue::read(&mut live, &[schema.to_owned()]).await.map_err(|error| failure(&error))?;
+        let mut live = target.connector.open_reading("drydock").await?;
+        let there = target
+            .connector
+            .read(catalogue::read(&mut live, &[schema.to_owned()]))
+            .await
+            .map_err(|error| failure(&error))?;
+        drop(live);
         if there.count() > 0 {
             let password: Option<&Secret> = target.connector.password.as_ref();
             let text =

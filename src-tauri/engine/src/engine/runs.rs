@@ -150,6 +150,7 @@ impl Engine {
             rows: tried.rows,
             locks: tried.locks,
             longest_block_seconds: tried.longest_block_seconds,
+            space: tried.space,
             taken_back,
             unknowns: tried.unknowns,
         };
@@ -450,7 +451,7 @@ impl Engine {
     pub async fn stop_on_server(&self, target: &Target, id: &str) -> Result<(), Failure> {
         use crate::adapters::postgres::{failure::failure, observe};
         let sessions = self.store().sessions(id).await?;
-        let mut connection = target.connector.open("drydock stop").await?;
+        let mut connection = target.connector.open_reading("drydock stop").await?;
         for (pid, application) in sessions {
             let alive = observe::session(&mut connection, pid, &application)
                 .await

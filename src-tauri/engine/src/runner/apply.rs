@@ -2,7 +2,7 @@
 //! ledger carries the ids that the plan drew, so that after any cut the truth can be read back.
 
 use super::events::Stream;
-use super::session::{Connector, Session, cancel_session, wait_gone};
+use super::session::{Connector, LINE_PATIENCE, Session, cancel_session, wait_gone};
 use super::words::{aftermath, lock_failure, log_text, migration_failure};
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::script::{self, Leftover, ScriptError};
@@ -24,8 +24,6 @@ use tokio::sync::watch;
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long we look for the outcome of a statement after the line was lost.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
-/// How long the server may take to answer what is answered at once on a line that is not dead.
-const LINE_PATIENCE: Duration = Duration::from_secs(20);
 /// A concurrent index build waits for old transactions without making anybody wait behind it; when it is
 /// interrupted it leaves an INVALID index. It gets its own, longer limit.
 const CONCURRENT_LOCK_TIMEOUT_MS: u32 = 600_000;
@@ -75,14 +73,9 @@ fn from_server(error: sqlx::Error) -> Stop {
     stop
 }
 
-/// The answer, or a lost line where none comes: nobody tells us when a line goes dead.
+/// The answer, or a lost line where none comes.
 async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    tokio::time::timeout(LINE_PATIENCE, answer).await.unwrap_or_else(|_| Err(dead_line()))
-}
-
-fn dead_line() -> sqlx::Error {
-    let text = format!("the server did not answer within {} s", LINE_PATIENCE.as_secs());
-    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
+    script::in_time(LINE_PATIENCE, answer).await
 }
 
 /// Sends bookkeeping, which never takes long, and waits for its end.
@@ -808,7 +801,7 @@ impl Apply {
                     let asked_at = Instant::now();
                     let seen = in_time(observe::blockers(&mut sessions.watch.connection, pid)).await;
                     if seen.is_err() && asked_at.elapsed() >= LINE_PATIENCE {
-                        return Err(dead_line());
+                        return Err(script::dead_line(LINE_PATIENCE));
                     }
                     if let Ok(blockers) = seen {
                         if !blockers.is_empty() {

@@ -5,7 +5,7 @@ use super::{
     replay::{AppliedScript, Replay, object_of, replay},
 };
 use crate::{
-    adapters::postgres::{catalogue, scratch},
+    adapters::postgres::{catalogue, scratch, script::in_time},
     checks::drift::{Attribution, compare, headline, lead},
     domain::{
         Failure, FailureCode,
@@ -16,14 +16,16 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Compares the live schema with what its applied migrations make.
 ///
 /// `scratch` is an empty database that may be filled at will; it is left filled. `pending_or_failed`,
-/// in the order they would run, only explain differences.
+/// in the order they would run, only explain differences. `patience`: how long one answer of the live
+/// server is waited for.
 pub async fn drift(
     live: &mut PgConnection,
+    patience: Duration,
     scratch: &mut PgConnection,
     applied: &[AppliedScript],
     pending_or_failed: &[(String, Script)],
@@ -32,12 +34,12 @@ pub async fn drift(
 ) -> Result<DriftReport, Failure> {
     let started = Instant::now();
     let scratch_version = scratch::version(scratch).await.map_err(on_scratch)?;
-    let live_version = scratch::version(live).await.map_err(on_live)?;
+    let live_version = in_time(patience, scratch::version(live)).await.map_err(on_live)?;
     let replay = replay(scratch, applied, schema).await.map_err(on_scratch)?;
 
     let schemas = compared_schemas(scratch::schemas(scratch).await.map_err(on_scratch)?, schema);
     let mut expected = catalogue::read(scratch, &schemas).await.map_err(on_scratch)?;
-    let mut there = catalogue::read(live, &schemas).await.map_err(on_live)?;
+    let mut there = in_time(patience, catalogue::read(live, &schemas)).await.map_err(on_live)?;
     drop_untouched_schemas(&mut expected, &mut there, schema);
     assume_extensions(&mut expected, &there, &replay);
 

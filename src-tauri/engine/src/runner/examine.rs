@@ -70,21 +70,24 @@ struct Server {
 }
 
 async fn read(connector: &Connector, plan: &Plan, sessions: &[(i32, String)]) -> Result<Server, Failure> {
-    let mut connection = connector.open("drydock examine").await?;
+    let mut connection = connector.open_reading("drydock examine").await?;
     let connection = &mut connection;
     // Sessions first: what is read after they are gone is final. The other way round, a commit in between
     // would be missed.
     let mut alive = Vec::new();
     for (pid, application) in sessions {
-        if let Some(state) =
-            observe::session(connection, *pid, application).await.map_err(|error| failure(&error))?
+        if let Some(state) = connector
+            .read(observe::session(connection, *pid, application))
+            .await
+            .map_err(|error| failure(&error))?
         {
             alive.push((*pid, application.clone(), state));
         }
     }
-    let facts = observe::facts(connection, &plan.schema).await.map_err(|error| failure(&error))?;
+    let facts =
+        connector.read(observe::facts(connection, &plan.schema)).await.map_err(|error| failure(&error))?;
     let rows = if facts.has_ledger() {
-        ledger::read(connection, &plan.schema).await.map_err(|error| failure(&error))?
+        connector.read(ledger::read(connection, &plan.schema)).await.map_err(|error| failure(&error))?
     } else {
         Vec::new()
     };

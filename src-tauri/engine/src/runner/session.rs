@@ -6,7 +6,7 @@ use crate::adapters::postgres::connect;
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::ledger::LOCK_KEY;
 use crate::adapters::postgres::observe::{self, SessionState};
-use crate::adapters::postgres::script::send;
+use crate::adapters::postgres::script::{self, send};
 use crate::adapters::postgres::words::identifier;
 use crate::domain::address::Address;
 use crate::domain::run::Blocker;
@@ -16,6 +16,11 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 use std::time::{Duration, Instant};
 
+/// How long the server may take to answer what is answered at once on a line that is not dead.
+pub const LINE_PATIENCE: Duration = Duration::from_secs(20);
+/// How much longer than the server's own limit we wait for its answer before the line counts as dead.
+const BEYOND_THE_LIMIT: Duration = Duration::from_secs(5);
+
 /// How to open sessions on a target.
 #[derive(Clone, Debug)]
 pub struct Connector {
@@ -23,6 +28,8 @@ pub struct Connector {
     pub address: Address,
     /// Password.
     pub password: Option<Secret>,
+    /// What a read may take, milliseconds; a guard rule.
+    pub check_timeout_ms: u32,
 }
 
 impl Connector {
@@ -32,6 +39,32 @@ impl Connector {
     /// The failure of the first hop that does not work.
     pub async fn open(&self, application: &str) -> Result<PgConnection, Failure> {
         connect::connect(&self.address, self.password.as_ref(), application).await
+    }
+
+    /// Opens a session that only reads: the server ends each of its statements after the time a check may
+    /// take. Its answers are awaited with [`Connector::read`].
+    ///
+    /// # Errors
+    /// The failure of the first hop that does not work.
+    pub async fn open_reading(&self, application: &str) -> Result<PgConnection, Failure> {
+        connect::connect_reading(&self.address, self.password.as_ref(), application, self.check_timeout_ms)
+            .await
+    }
+
+    /// The answer to one reading message, or a lost line where neither answer nor time-out comes.
+    ///
+    /// # Errors
+    /// The server's error, or an I/O error of kind `ConnectionAborted`.
+    pub async fn read<T>(
+        &self,
+        answer: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        script::in_time(self.patience(), answer).await
+    }
+
+    /// How long [`Connector::read`] waits.
+    pub fn patience(&self) -> Duration {
+        Duration::from_millis(u64::from(self.check_timeout_ms)) + BEYOND_THE_LIMIT
     }
 
     /// `host:port`, as the identity records it.
@@ -84,15 +117,14 @@ impl Session {
         let start = Instant::now();
         loop {
             let sql = format!("SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})::text");
-            let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
-                .fetch_one(&mut self.connection)
-                .await
-                .map_err(|error| failure(&error))?;
+            let asked = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut self.connection);
+            let row = script::in_time(LINE_PATIENCE, asked).await.map_err(|error| failure(&error))?;
             if row.try_get::<String, _>(0).is_ok_and(|text| text == "true") {
                 return Ok(());
             }
-            let facts =
-                observe::facts(&mut self.connection, "public").await.map_err(|error| failure(&error))?;
+            let facts = script::in_time(LINE_PATIENCE, observe::facts(&mut self.connection, "public"))
+                .await
+                .map_err(|error| failure(&error))?;
             let holders: Vec<Blocker> = facts
                 .lock_holders
                 .iter()

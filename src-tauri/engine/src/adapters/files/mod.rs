@@ -5,6 +5,7 @@ use crate::domain::migration::{MigrationFile, MigrationSet};
 use crate::domain::{Failure, FailureCode};
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// More migrations than this in one folder are refused: no real history comes near it.
@@ -170,21 +171,21 @@ fn read_migration(name: String, folder: &Path) -> MigrationFile {
     };
     match fs::metadata(&path) {
         Ok(metadata) if !metadata.is_file() => return unreadable("migration.sql is not a file.".to_owned()),
-        Ok(metadata) if metadata.len() > LARGEST_SCRIPT_BYTES => {
-            return unreadable(format!(
-                "migration.sql has {} MB; Drydock reads scripts up to {} MB. Split it, or run it by hand and mark it as applied.",
-                metadata.len() / 1_048_576,
-                LARGEST_SCRIPT_BYTES / 1_048_576
-            ));
-        }
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return unreadable("There is no migration.sql in it.".to_owned());
         }
         Err(error) => return unreadable(format!("migration.sql cannot be read: {error}.")),
     }
-    match fs::read(&path) {
-        Ok(bytes) => {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(&path)
+        .and_then(|file| file.take(LARGEST_SCRIPT_BYTES + 1).read_to_end(&mut bytes).map(|_| ()));
+    match read {
+        Ok(()) if bytes.len() as u64 > LARGEST_SCRIPT_BYTES => unreadable(format!(
+            "migration.sql has more than {} MB, which is as far as Drydock reads. Split it, or run it by hand and mark it as applied.",
+            LARGEST_SCRIPT_BYTES / 1_048_576
+        )),
+        Ok(()) => {
             let (script, replaced_invalid) = match String::from_utf8(bytes) {
                 Ok(text) => (text, false),
                 Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), true),
@@ -194,6 +195,11 @@ fn read_migration(name: String, folder: &Path) -> MigrationFile {
         }
         Err(error) => unreadable(format!("migration.sql cannot be read: {error}.")),
     }
+}
+
+/// Free bytes on the disk that holds a folder; `None` where it is not here or does not tell.
+pub fn free_bytes(folder: &Path) -> Option<f64> {
+    fs4::available_space(folder).ok().map(|bytes| bytes as f64)
 }
 
 /// SHA-256 as the ledger stores it: 64 lower-case hexadecimal digits.

@@ -30,6 +30,8 @@ pub const FOREIGN_VARIABLES: [&str; 3] = ["PGOPTIONS", "PGSSLCERT", "PGSSLKEY"];
 pub(super) enum Settings {
     /// `search_path`, `extra_float_digits` and the address's own.
     Full,
+    /// The same, and a time limit for each statement in milliseconds.
+    Reading(u32),
     /// None but the address's own: every pooler takes that. For the doctor.
     Bare,
 }
@@ -43,6 +45,17 @@ pub async fn connect(
     application_name: &str,
 ) -> Result<PgConnection, Failure> {
     let settings = if address.says_pooler { Settings::Bare } else { Settings::Full };
+    connect_with(address, password, application_name, settings).await
+}
+
+/// [`connect`] for a session that only reads: each statement ends after `limit_ms`.
+pub async fn connect_reading(
+    address: &Address,
+    password: Option<&Secret>,
+    application_name: &str,
+    limit_ms: u32,
+) -> Result<PgConnection, Failure> {
+    let settings = if address.says_pooler { Settings::Bare } else { Settings::Reading(limit_ms) };
     connect_with(address, password, application_name, settings).await
 }
 
@@ -88,8 +101,8 @@ async fn options(
         .extra_float_digits(None)
         .statement_cache_capacity(if address.says_pooler { 0 } else { 64 })
         .disable_statement_logging();
-    if settings == Settings::Full {
-        let own = |name: &str| address.settings.iter().any(|(key, _)| key == name);
+    let own = |name: &str| address.settings.iter().any(|(key, _)| key == name);
+    if settings != Settings::Bare {
         if !own("search_path") {
             options = options.options([("search_path", quote_identifier(&address.schema))]);
         }
@@ -99,6 +112,10 @@ async fn options(
     }
     if !address.settings.is_empty() {
         options = options.options(address.settings.iter().map(|(key, value)| (key, value)));
+    }
+    if let Settings::Reading(limit_ms) = settings {
+        // Last, so that it holds whatever the address asks for.
+        options = options.options([("statement_timeout", limit_ms.to_string())]);
     }
     Ok(options)
 }

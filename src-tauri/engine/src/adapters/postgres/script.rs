@@ -4,6 +4,7 @@ use super::words::identifier;
 use crate::domain::statement::{Script, ScriptMode};
 use sqlx::postgres::{PgConnection, PgErrorPosition};
 use sqlx::{AssertSqlSafe, Row};
+use std::time::Duration;
 
 /// A statement or message that the server refused.
 #[derive(Debug)]
@@ -67,6 +68,23 @@ pub fn position(error: &sqlx::Error) -> Option<usize> {
         PgErrorPosition::Original(position) => Some(position),
         PgErrorPosition::Internal { .. } => None,
     }
+}
+
+/// The answer, or a lost line where none comes in `limit`: nobody tells us when a line goes dead.
+///
+/// # Errors
+/// The server's error, or an I/O error of kind `ConnectionAborted`.
+pub async fn in_time<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(dead_line(limit)))
+}
+
+/// What is said of a line that gave no answer in `limit`.
+pub fn dead_line(limit: Duration) -> sqlx::Error {
+    let text = format!("the server did not answer within {} s", limit.as_secs());
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, text))
 }
 
 /// Sends one message and waits for its end.

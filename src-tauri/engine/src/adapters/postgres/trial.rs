@@ -122,6 +122,46 @@ pub async fn capacity(connection: &mut PgConnection) -> Result<Capacity, sqlx::E
     .await
 }
 
+/// Where the server keeps its files and how large they are.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Space {
+    /// Size of this database, bytes; 0 without the right to ask.
+    pub database_bytes: f64,
+    /// Size of all databases whose size may be asked for, bytes.
+    pub all_bytes: f64,
+    /// The server's data folder, where it may be read.
+    pub data_directory: Option<String>,
+}
+
+/// Reads how much room the server's databases take.
+///
+/// # Errors
+/// The server's error.
+pub async fn space(connection: &mut PgConnection) -> Result<Space, sqlx::Error> {
+    json(
+        connection,
+        "SELECT json_build_object(\
+         'database_bytes', coalesce((SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = current_database() AND has_database_privilege(oid, 'CONNECT')), 0)::float8, \
+         'all_bytes', (SELECT coalesce(sum(pg_catalog.pg_database_size(oid)), 0)::float8 FROM pg_catalog.pg_database WHERE has_database_privilege(oid, 'CONNECT')), \
+         'data_directory', CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('data_directory', true) END)::text"
+            .to_owned(),
+    )
+    .await
+}
+
+/// Size of the database with what open transactions wrote, bytes; 0 without the right to ask.
+///
+/// # Errors
+/// The server's error.
+pub async fn database_bytes(connection: &mut PgConnection) -> Result<f64, sqlx::Error> {
+    json(
+        connection,
+        "SELECT coalesce((SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = current_database() AND has_database_privilege(oid, 'CONNECT')), 0)::float8::text"
+            .to_owned(),
+    )
+    .await
+}
+
 /// A lock on a relation.
 #[derive(Debug, Clone, Deserialize)]
 pub struct HeldLock {

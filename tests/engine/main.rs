@@ -7,3 +7,4 @@ mod drift;
 mod sandbox;
 mod secrets;
 mod sql;
+mod ssh;

@@ -15,6 +15,7 @@ mod pgbouncer;
 mod postgres;
 mod prisma;
 mod slow;
+mod ssh;
 
 pub use keyring::Keyring;
 pub use parts::{corpus, free_port, repository};
@@ -22,3 +23,4 @@ pub use pgbouncer::PgBouncer;
 pub use postgres::{Authority, Postgres, Tls, Version};
 pub use prisma::{Answer, PrismaPeer};
 pub use slow::{Fault, Slow};
+pub use ssh::{SshAgent, SshServer, SshSettings, descendants};

@@ -1,8 +1,9 @@
-//! The only users of sqlx, rustls, the keyring, the file system and child processes. Adapters import
+//! The only users of sqlx, rustls, openssh, russh, the keyring, the file system and child processes. Adapters import
 //! only `domain`.
 
 pub mod files;
 pub mod keyring;
 pub mod postgres;
 pub mod sandbox;
+pub mod ssh;
 pub mod store;

@@ -8,6 +8,18 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "bindings", derive(specta::Type))]
 #[serde(rename_all = "snake_case")]
 pub enum HopKind {
+    /// An SSH host's name to addresses.
+    SshNameLookup,
+    /// An SSH host's port answers.
+    SshTcp,
+    /// An SSH host's key is the one on record.
+    SshHostKey,
+    /// The login on an SSH host.
+    SshLogin,
+    /// The SSH host allows forwarding.
+    SshForwarding,
+    /// The SSH host reaches the target.
+    SshTarget,
     /// Name to addresses, v4 and v6.
     NameLookup,
     /// Port answers.
@@ -32,6 +44,32 @@ pub enum HopKind {
     Identity,
     /// Runtime and direct address lead to the same database.
     SameDatabase,
+}
+
+impl HopKind {
+    /// Its name in words.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::SshNameLookup => "Name lookup of the SSH host",
+            Self::SshTcp => "Port of the SSH host",
+            Self::SshHostKey => "SSH host key",
+            Self::SshLogin => "SSH login",
+            Self::SshForwarding => "Forwarding",
+            Self::SshTarget => "Target from the SSH host",
+            Self::NameLookup => "Name lookup",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS certificate",
+            Self::Authentication => "Authentication",
+            Self::Database => "Database",
+            Self::Schema => "Schema",
+            Self::PoolerMode => "Pooler mode",
+            Self::Writable => "Writable",
+            Self::Privileges => "Rights",
+            Self::ServerVersion => "Server version",
+            Self::Identity => "Identity",
+            Self::SameDatabase => "Same database",
+        }
+    }
 }
 
 /// One hop.

@@ -86,6 +86,32 @@ codes! {
     ConnectionLost = "DRY-1109",
     /// The server is of a kind or version that is not supported.
     ServerUnsupported = "DRY-1110",
+    /// The SSH host shows a key that nobody has compared yet.
+    SshHostKeyUnknown = "DRY-1111",
+    /// The SSH host shows another key than the one on record.
+    SshHostKeyChanged = "DRY-1112",
+    /// The SSH host's key is revoked, or its certificate does not hold.
+    SshHostKeyRefused = "DRY-1113",
+    /// The SSH host refused the login.
+    SshLoginRefused = "DRY-1114",
+    /// The SSH host was offered more keys than it accepts.
+    SshTooManyKeys = "DRY-1115",
+    /// The key file is encrypted, and its passphrase is not known.
+    SshPassphraseNeeded = "DRY-1116",
+    /// The key file or the agent cannot be used.
+    SshKeyUnusable = "DRY-1117",
+    /// The SSH host does not allow forwarding.
+    SshForwardingForbidden = "DRY-1118",
+    /// The SSH host cannot reach the target.
+    SshTargetUnreachable = "DRY-1119",
+    /// The line to the SSH host was lost.
+    SshLineLost = "DRY-1120",
+    /// The ssh configuration asks for something that cannot be followed.
+    SshConfiguration = "DRY-1121",
+    /// The SSH handshake failed, or what answers is no SSH server.
+    SshHandshake = "DRY-1122",
+    /// The chosen implementation cannot log in like that.
+    SshUnsuited = "DRY-1123",
     /// The database behind the environment is not the one that was pinned.
     IdentityChanged = "DRY-1201",
     /// The plan no longer fits the state it was made from.

@@ -18,6 +18,7 @@ pub mod repair;
 pub mod run;
 pub mod sandbox;
 pub mod secret;
+pub mod ssh;
 pub mod statement;
 
 pub use error::{Failure, FailureCode};

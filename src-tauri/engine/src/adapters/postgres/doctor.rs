@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
     fn reached(&mut self, kind: HopKind, took: Duration, seen: Seen) {
         let hop = Hop {
             kind,
-            name: name(kind).to_owned(),
+            name: kind.label().to_owned(),
             outcome: Some(seen.outcome),
             evidence: seen.evidence,
             milliseconds: (!took.is_zero()).then_some(took.as_secs_f64() * 1_000.0),
@@ -168,7 +168,7 @@ impl<'a> Walk<'a> {
     fn skipped(&mut self, kind: HopKind, evidence: &str) {
         let hop = Hop {
             kind,
-            name: name(kind).to_owned(),
+            name: kind.label().to_owned(),
             outcome: None,
             evidence: evidence.to_owned(),
             milliseconds: None,
@@ -227,26 +227,13 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A hop's name in words.
-fn name(kind: HopKind) -> &'static str {
-    match kind {
-        HopKind::NameLookup => "Name lookup",
-        HopKind::Tcp => "TCP",
-        HopKind::Tls => "TLS certificate",
-        HopKind::Authentication => "Authentication",
-        HopKind::Database => "Database",
-        HopKind::Schema => "Schema",
-        HopKind::PoolerMode => "Pooler mode",
-        HopKind::Writable => "Writable",
-        HopKind::Privileges => "Rights",
-        HopKind::ServerVersion => "Server version",
-        HopKind::Identity => "Identity",
-        HopKind::SameDatabase => "Same database",
-    }
-}
-
 fn headline(explanation: &Explanation) -> String {
     match explanation.hop {
+        HopKind::SshNameLookup | HopKind::SshTcp => "The SSH host is not reached.",
+        HopKind::SshHostKey => "The SSH host is reached, but its key is not trusted.",
+        HopKind::SshLogin => "The SSH host is reached, but it does not let us in.",
+        HopKind::SshForwarding => "The SSH host lets us in, but it does not forward.",
+        HopKind::SshTarget => "The SSH host does not reach the database.",
         HopKind::NameLookup => "The host's name leads nowhere.",
         HopKind::Tcp => "The server is not reached.",
         HopKind::Tls if explanation.code == FailureCode::ServerUnsupported => {

@@ -1,0 +1,155 @@
+//! Streams over the master: one local socket a target, forwarded by it, and its words about each stream.
+
+use super::log::{Said, Talk};
+use crate::adapters::ssh::{
+    STEP,
+    folder::Folder,
+    line::{ByteStream, Standing, Transport},
+    words,
+};
+use crate::domain::{Failure, ssh::SshTarget};
+use futures_util::future::BoxFuture;
+use openssh::{ForwardType, Session, Socket};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Weak,
+    time::Duration,
+};
+use tokio::{
+    net::UnixStream,
+    sync::{Mutex, broadcast},
+};
+
+/// Longest wait for a host to reach a target.
+const REACH: Duration = Duration::from_secs(STEP.as_secs() + 5);
+
+pub(super) struct Own {
+    host: String,
+    session: Session,
+    folder: PathBuf,
+    standing: Standing,
+    said: broadcast::Sender<Said>,
+    /// The sockets that are forwarded. Held while a stream gets its number: ssh numbers streams, not
+    /// sockets, so only one may be asked for at a time.
+    forwarded: Mutex<HashMap<SshTarget, PathBuf>>,
+}
+
+impl Own {
+    pub(super) fn new(
+        host: &str,
+        session: Session,
+        folder: &Path,
+        mut talk: Talk,
+        standing: Standing,
+        guard: Weak<Mutex<Folder>>,
+    ) -> Self {
+        let (said, _) = broadcast::channel(1024);
+        let (heard, listeners) = (standing.clone(), said.clone());
+        let name = host.to_owned();
+        tokio::spawn(async move {
+            while let Some(said) = talk.next().await {
+                // Nobody listens unless a stream is being opened.
+                let _ = listeners.send(said);
+            }
+            heard.lost(&reason(&name, talk.all()));
+            if let Some(guard) = guard.upgrade() {
+                guard.lock().await.program_ended().await;
+            }
+        });
+        Self {
+            host: host.to_owned(),
+            session,
+            folder: folder.to_path_buf(),
+            standing,
+            said,
+            forwarded: Mutex::default(),
+        }
+    }
+
+    /// Connects to the socket of a target and finds out which number ssh gave the stream.
+    async fn number(&self, target: &SshTarget) -> Result<(UnixStream, broadcast::Receiver<Said>, u32), Failure> {
+        let mut forwarded = self.forwarded.lock().await;
+        let socket = match forwarded.get(target) {
+            Some(socket) => socket.clone(),
+            None => {
+                let socket = self.folder.join(format!("f{}", forwarded.len()));
+                self.forward(target, &socket).await?;
+                forwarded.insert(target.clone(), socket.clone());
+                socket
+            }
+        };
+        let mut said = self.said.subscribe();
+        let stream = UnixStream::connect(&socket).await.map_err(|error| words::lost(&error.to_string()))?;
+        loop {
+            match said.recv().await {
+                Ok(Said::Stream { number }) => return Ok((stream, said, number)),
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return Err(words::lost("Your ssh has ended.")),
+            }
+        }
+    }
+
+    async fn forward(&self, target: &SshTarget, socket: &Path) -> Result<(), Failure> {
+        let far = match target {
+            SshTarget::Tcp { host, port } => Socket::TcpSocket { host: host.into(), port: *port },
+            SshTarget::Socket { path } => Socket::UnixSocket { path: Path::new(path).into() },
+        };
+        let near = Socket::UnixSocket { path: socket.into() };
+        self.session.request_port_forward(ForwardType::Local, near, far).await.map_err(|error| {
+            words::local("Your ssh did not open a local end.", words::plain(&error.to_string()))
+        })
+    }
+
+    async fn stream(&self, target: &SshTarget) -> Result<ByteStream, Failure> {
+        let (stream, mut said, number) = self.number(target).await?;
+        loop {
+            match said.recv().await {
+                Ok(Said::StreamOpen { number: open }) if open == number => return Ok(Box::new(stream)),
+                Ok(Said::StreamRefused { number: refused, why }) if refused == number => {
+                    let prohibited = why.contains("prohibited") || why.contains("unknown channel type");
+                    return Err(words::not_opened(&self.host, target, prohibited, &words::plain(&why)));
+                }
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    return Err(words::local("A stream was opened, but its answer was missed.", "too many at once"));
+                }
+                Err(broadcast::error::RecvError::Closed) => return Err(words::lost("Your ssh has ended.")),
+            }
+        }
+    }
+}
+
+impl Transport for Own {
+    fn open<'a>(&'a self, target: &'a SshTarget) -> BoxFuture<'a, Result<ByteStream, Failure>> {
+        Box::pin(async move {
+            tokio::select! {
+                opened = tokio::time::timeout(REACH, self.stream(target)) => match opened {
+                    Ok(opened) => opened,
+                    Err(_) => {
+                        let why = format!("It did not get there within {} s.", REACH.as_secs());
+                        Err(words::target_unreachable(&self.host, target, &why))
+                    }
+                },
+                () = self.standing.ended() => {
+                    self.standing.check()?;
+                    Err(words::closed())
+                }
+            }
+        })
+    }
+
+    /// The guard ends the master; there is nobody to say goodbye to.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// Why ssh ended, by its last words.
+fn reason(host: &str, said: &[String]) -> String {
+    match said.iter().rev().map(|line| words::plain(line)).find(|line| !line.is_empty()) {
+        Some(line) if line.contains("not responding") => format!("{host} no longer answers."),
+        Some(line) => format!("Your ssh ended: {line}"),
+        None => "Your ssh ended without a word.".to_owned(),
+    }
+}

@@ -91,7 +91,7 @@ check_node() {
 
 # What building needs; testing needs more (test_packages).
 build_packages=(build-essential pkg-config libwebkit2gtk-4.1-dev librsvg2-dev libssl-dev ca-certificates python3 python3-pip)
-window_packages=(xvfb xauth webkit2gtk-driver)
+window_packages=(xvfb webkit2gtk-driver)
 test_packages=(chromium gnome-keyring dbus libglib2.0-bin pgbouncer postgresql-15 postgresql-contrib iproute2 openssh-client openssh-server openssl procps util-linux)
 
 # install_packages NAME...: on Debian and its kin, what dpkg does not know as installed.
@@ -159,9 +159,21 @@ has_display() { is_mac || [[ -n ${DISPLAY:-} || -n ${WAYLAND_DISPLAY:-} ]]; }
 
 # in_window command...: with tauri-driver at hand, in an invisible display of its own where there is Xvfb.
 in_window() {
-  local display=()
-  if command -v xvfb-run >/dev/null; then
-    display=(xvfb-run -a -s "-screen 0 1920x1080x24")
+  local path="$PWD/target/tools/bin:$PATH"
+  if ! command -v Xvfb >/dev/null; then
+    PATH="$path" "$@"
+    return
   fi
-  env PATH="$PWD/target/tools/bin:$PATH" "${display[@]}" "$@"
+  (
+    folder=$(mktemp -d)
+    Xvfb -displayfd 3 -screen 0 1920x1080x24 -nolisten tcp 3>"$folder/display" 2>"$folder/log" &
+    server=$!
+    trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
+    for ((tenths = 0; tenths < 150; tenths++)); do
+      [[ ! -s $folder/display ]] || break
+      sleep 0.1
+    done
+    [[ -s $folder/display ]] || die "the invisible display did not start: $(cat "$folder/log")"
+    DISPLAY=":$(<"$folder/display")" PATH="$path" "$@"
+  )
 }

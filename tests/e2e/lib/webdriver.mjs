@@ -117,8 +117,8 @@ export class Window {
     return found[ELEMENT];
   }
 
-  async count(selector) {
-    return (await this.#on("POST", "/elements", { using: "css selector", value: selector })).length;
+  count(selector) {
+    return this.run("return document.querySelectorAll(arguments[0]).length", selector);
   }
 
   /** Waits until there is a visible element for the selector. */

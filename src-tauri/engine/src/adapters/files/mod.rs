@@ -182,7 +182,8 @@ fn read_migration(name: String, folder: &Path) -> MigrationFile {
         .and_then(|file| file.take(LARGEST_SCRIPT_BYTES + 1).read_to_end(&mut bytes).map(|_| ()));
     match read {
         Ok(()) if bytes.len() as u64 > LARGEST_SCRIPT_BYTES => unreadable(format!(
-            "migration.sql has more than {} MB, which is as far as Drydock reads. Split it, or run it by hand and mark it as applied.",
+            "migration.sql has {} MB; Drydock reads scripts up to {} MB. Split it, or run it by hand and mark it as applied.",
+            fs::metadata(&path).map_or(0, |metadata| metadata.len()).max(bytes.len() as u64) / 1_048_576,
             LARGEST_SCRIPT_BYTES / 1_048_576
         )),
         Ok(()) => {

@@ -95,9 +95,10 @@ async fn a_question_that_nothing_stored_answers_is_put_to_a_person() {
     let refusal = desk.connect(&access, &Secrets::none()).await.unwrap_err();
     assert_eq!(refusal.failure.code, FailureCode::SecretNeeded, "nobody was there: {refusal:?}");
     let asked: Arc<Mutex<Vec<Question>>> = Arc::default();
-    let (heard, answer) = (Arc::clone(&asked), server.password());
+    let (heard, answer) = (Arc::clone(&asked), server.password().to_owned());
     let secrets = Secrets::none().asking(Arc::new(move |question| {
         heard.lock().unwrap().push(question);
+        let answer = answer.clone();
         Box::pin(async move { Some(Secret::new(answer)) })
     }));
     desk.connect(&access, &secrets).await.unwrap().close().await;

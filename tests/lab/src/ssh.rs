@@ -33,10 +33,9 @@ pub struct SshServer {
     address: String,
     port: u16,
     user: String,
+    password: String,
+    passphrase: String,
 }
-
-const PASSWORD: &str = "lab-Canary-9f3 'ssh' @/\\";
-const PASSPHRASE: &str = "lab-Passphrase-7c1 of the key";
 
 impl SshServer {
     /// Starts one on loopback.
@@ -60,8 +59,15 @@ impl SshServer {
         open_to_all(folder.path());
         let port = settings.port.unwrap_or_else(free_port);
         let address = settings.address.clone().unwrap_or_else(|| "127.0.0.1".to_owned());
-        let mut this =
-            Self { server: None, folder, address, port, user: format!("drydock-lab-{port}") };
+        let mut this = Self {
+            server: None,
+            folder,
+            address,
+            port,
+            user: format!("drydock-lab-{port}"),
+            password: format!("lab-Canary-{port} 'ssh' @/\\"),
+            passphrase: format!("lab-Passphrase-{port} of the key"),
+        };
         this.make_keys(settings.host_key.as_deref());
         this.make_account();
         this.write("hosts", &hosts(&settings.names));
@@ -120,7 +126,8 @@ impl SshServer {
             .map(ToString::to_string)
             .collect();
         assert!(!sshd.is_empty(), "no sshd below {guard}");
-        run("kill", Command::new("kill").arg(format!("-{signal}")).args(&sshd));
+        // A session may end in between.
+        let _ = Command::new("kill").arg(format!("-{signal}")).args(&sshd).stderr(Stdio::null()).status();
     }
 
     /// Its port.
@@ -139,8 +146,8 @@ impl SshServer {
     }
 
     /// The user's password.
-    pub fn password(&self) -> &'static str {
-        PASSWORD
+    pub fn password(&self) -> &str {
+        &self.password
     }
 
     /// A private key of the user's without passphrase.
@@ -154,8 +161,8 @@ impl SshServer {
     }
 
     /// Its passphrase.
-    pub fn passphrase(&self) -> &'static str {
-        PASSPHRASE
+    pub fn passphrase(&self) -> &str {
+        &self.passphrase
     }
 
     /// A private key that opens nothing.
@@ -223,7 +230,7 @@ impl SshServer {
             None => make("host", ""),
         }
         make("key", "");
-        make("locked", PASSPHRASE);
+        make("locked", &self.passphrase);
         make("strange", "");
         self.write("authorized_keys", &format!("{}{}", self.read("key.pub"), self.read("locked.pub")));
         let public = PermissionsExt::from_mode(0o644);
@@ -232,7 +239,7 @@ impl SshServer {
     }
 
     fn make_account(&self) {
-        let hash = run("openssl", Command::new("openssl").args(["passwd", "-6", PASSWORD]));
+        let hash = run("openssl", Command::new("openssl").args(["passwd", "-6", &self.password]));
         let with = |file: &str, line: String| {
             let text = std::fs::read_to_string(format!("/etc/{file}")).unwrap_or_default();
             self.write(file, &format!("{text}{line}\n"));
@@ -273,7 +280,7 @@ fn open_to_all(path: &Path) {
 
 /// Every process below another one.
 pub fn descendants(of: i32) -> Vec<i32> {
-    let mut parents = Vec::new();
+    let mut parents: Vec<(i32, i32)> = Vec::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();

@@ -83,6 +83,7 @@ rm -rf -- "$folder"
             tempfile::Builder::new()
                 .prefix("dd-")
                 .rand_bytes(6)
+                .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
                 .tempdir_in(parent)
                 .map(tempfile::TempDir::keep)
                 .map_err(|error| words::local("No private folder for sockets can be made.", format!("{}: {error}", parent.display())))
@@ -122,11 +123,6 @@ rm -rf -- "$folder"
                 Some(said) => Ok(Started { folder, said }),
                 None => Err(words::local("The guard of the line could not be heard.", "no pipe")),
             }
-        }
-
-        /// Where it is.
-        pub(in super::super) fn path(&self) -> &Path {
-            &self.path
         }
 
         /// A new folder below it.

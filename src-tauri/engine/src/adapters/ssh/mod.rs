@@ -17,6 +17,7 @@
 
 mod built_in;
 mod config;
+mod ending;
 mod folder;
 mod host_key;
 mod known_hosts;

@@ -116,10 +116,18 @@ pub(super) fn forwarding_forbidden(host: &str, target: &SshTarget, why: &str) ->
 
 /// The host allows it but does not get there.
 pub(super) fn target_unreachable(host: &str, target: &SshTarget, why: &str) -> Failure {
-    Failure::new(FailureCode::SshTargetUnreachable, format!("From {host}, {target} is not reached."))
-        .why(why)
-        .unchanged(NOTHING)
-        .next("Check the database's host and port as that host sees them; `localhost` there means the SSH host itself.")
+    let failure =
+        Failure::new(FailureCode::SshTargetUnreachable, format!("From {host}, {target} is not reached."))
+            .unchanged(NOTHING);
+    match target {
+        SshTarget::Tcp { .. } => failure.why(why).next(
+            "Check the database's host and port as that host sees them; `localhost` there means the SSH host itself.",
+        ),
+        // sshd answers the same, whether it may not or cannot.
+        SshTarget::Socket { .. } => failure
+            .why(format!("{why}. The host does not say whether the socket is missing, closed to this user, or not to be forwarded."))
+            .next("Check the socket's path and rights on the host, and its sshd setting AllowStreamLocalForwarding."),
+    }
 }
 
 /// The line is gone.

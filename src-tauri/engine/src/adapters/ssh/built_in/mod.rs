@@ -5,6 +5,7 @@ mod handler;
 mod keys;
 mod login;
 mod reach;
+mod relay;
 mod transport;
 
 #[cfg(unix)]

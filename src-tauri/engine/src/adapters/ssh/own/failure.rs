@@ -3,11 +3,11 @@
 use super::hosts::Host;
 use crate::adapters::ssh::{Refusal, host_key::HostKeys, words};
 use crate::domain::{
-    Failure,
+    Failure, FailureCode,
     doctor::HopKind,
-    ssh::{HostKeyReport, SshAccess, SshLogin},
+    ssh::{HostKeyReport, HostKeyVerdict, SshAccess, SshLogin},
 };
-use russh::keys::PublicKey;
+use russh::keys::{Certificate, PublicKey};
 use std::path::Path;
 
 /// The refusal out of where it stopped, what it said, and the keys that were shown.
@@ -83,19 +83,31 @@ fn host_key(hosts: &[(Host, HostKeys)], folder: &Path, text: &str) -> Option<(Fa
     let (host, keys, key) = shown.lines().rev().find_map(|line| {
         let mut fields = line.split_ascii_whitespace();
         let (about, name) = (fields.next()?, fields.next()?);
-        let key = PublicKey::from_openssh(&format!("{} {}", fields.next()?, fields.next()?)).ok()?;
+        let key = shown_key(fields.next()?, fields.next()?)?;
         if about != "HOSTNAME" {
             return None;
         }
         let (host, keys) = hosts.iter().find(|(host, _)| host.is_called(name))?;
         Some((host, keys, key))
     })?;
+    let is_certificate = text.contains("Certificate invalid") || text.contains("Certificate") && text.contains("not valid");
     match keys.judge_key(&key) {
+        Err(refused) if is_certificate && refused.report.verdict != HostKeyVerdict::Changed => {
+            let failure = Failure::new(
+                FailureCode::SshHostKeyRefused,
+                format!("The certificate of {} does not hold.", host.name),
+            )
+            .why(text)
+            .unchanged("Nothing of yours was sent, nothing was written.")
+            .next("Ask who runs the host, or its certificate authority.");
+            let report = HostKeyReport { verdict: HostKeyVerdict::Refused, ..refused.report };
+            Some((failure, Some(report)))
+        }
         Err(refused) => Some((refused.failure, Some(refused.report))),
         // Ours would accept what theirs refuses: a revocation list, a certificate of theirs.
         Ok(_) => {
             let failure = Failure::new(
-                crate::domain::FailureCode::SshHostKeyRefused,
+                FailureCode::SshHostKeyRefused,
                 format!("Your ssh does not accept the key of {}.", host.name),
             )
             .why(text)
@@ -103,6 +115,15 @@ fn host_key(hosts: &[(Host, HostKeys)], folder: &Path, text: &str) -> Option<(Fa
             .next("Ask who runs the host; your ssh configuration says what it trusts.");
             Some((failure, None))
         }
+    }
+}
+
+/// A key as ssh told it; of a certificate the key that it certifies.
+fn shown_key(algorithm: &str, text: &str) -> Option<PublicKey> {
+    let whole = format!("{algorithm} {text}");
+    match PublicKey::from_openssh(&whole) {
+        Ok(key) => Some(key),
+        Err(_) => Some(PublicKey::from(Certificate::from_openssh(&whole).ok()?.public_key().clone())),
     }
 }
 

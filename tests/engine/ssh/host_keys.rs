@@ -1,11 +1,11 @@
 //! Whose key is trusted: never by itself, never after it changed.
 
 use super::by_both;
-use super::parts::{Desk, by_key, known};
+use super::parts::{Desk, by_key, key_file, known};
 use drydock_engine::adapters::ssh::Secrets;
 use drydock_engine::domain::FailureCode;
 use drydock_engine::domain::doctor::HopKind;
-use drydock_engine::domain::ssh::{HostKeyVerdict, SshImplementation};
+use drydock_engine::domain::ssh::{HostKeyVerdict, SshImplementation, SshJump};
 use drydock_lab::{SshServer, SshSettings};
 use std::path::Path;
 use std::process::Command;
@@ -21,6 +21,7 @@ by_both!(
     a_certificate_of_a_trusted_authority_gets_in,
     a_certificate_for_another_host_or_by_a_stranger_is_refused,
     an_expired_certificate_is_refused,
+    an_unknown_key_of_a_jump_host_stops_whatever_the_operators_setting,
     the_operators_own_setting_cannot_make_an_unknown_key_accepted,
 );
 
@@ -184,6 +185,26 @@ async fn an_expired_certificate_is_refused(by: SshImplementation) {
     let refusal = desk.connect(&by_key(&server, by), &Secrets::none()).await.unwrap_err();
     assert_eq!(refusal.failure.code, FailureCode::SshHostKeyRefused, "{refusal:?}");
     nothing_was_sent(&server);
+}
+
+async fn an_unknown_key_of_a_jump_host_stops_whatever_the_operators_setting(by: SshImplementation) {
+    let (gate, inner) = (SshServer::start(), SshServer::start());
+    let desk = Desk::for_servers(&[&inner]);
+    desk.configure("Host *\n  StrictHostKeyChecking no\n");
+    let mut access = by_key(&inner, by);
+    access.jumps = vec![SshJump {
+        host: gate.address().to_owned(),
+        port: Some(gate.port()),
+        user: Some(gate.user().to_owned()),
+        login: key_file(&gate.key()),
+    }];
+    let refusal = desk.connect(&access, &Secrets::none()).await.unwrap_err();
+    assert_eq!(refusal.failure.code, FailureCode::SshHostKeyUnknown, "{refusal:?}");
+    let report = refusal.host_key.unwrap();
+    assert_eq!((report.port, &report.shown.fingerprint), (gate.port(), &gate.fingerprint()));
+    nothing_was_sent(&gate);
+    access.pins.extend(report.pin(Default::default(), "operator"));
+    desk.connect(&access, &Secrets::none()).await.unwrap().close().await;
 }
 
 async fn the_operators_own_setting_cannot_make_an_unknown_key_accepted(by: SshImplementation) {

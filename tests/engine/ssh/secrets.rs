@@ -88,7 +88,11 @@ async fn no_password_or_passphrase_is_seen_in_any_command_environment_or_word() 
 #[test]
 fn the_watch_sees_a_secret_that_is_on_a_command_line() {
     let (stop, thread) = watch(vec!["Canary-on-purpose-77".to_owned()]);
-    let mut child = std::process::Command::new("sleep").arg("2").env("DRYDOCK_CANARY", "Canary-on-purpose-77").spawn().unwrap();
+    let mut child = std::process::Command::new("sleep")
+        .arg("2")
+        .env("DRYDOCK_CANARY", "Canary-on-purpose-77")
+        .spawn()
+        .unwrap();
     child.wait().unwrap();
     stop.store(true, Ordering::SeqCst);
     assert!(!thread.join().unwrap().0.is_empty(), "the watch is blind");

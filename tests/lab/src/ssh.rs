@@ -88,7 +88,10 @@ impl SshServer {
         guard(&mut command, "KILL", "unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]);
         command.args(["/bin/sh", "-c", script, "drydock-lab-sshd"]).arg(self.folder.path());
-        command.env_clear().env("PATH", "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LC_ALL", "C.UTF-8");
         command.stdout(Stdio::null()).stderr(log);
         let mut server = Own::start("sshd", &mut command);
         let (address, port) = (self.address.clone(), self.port);
@@ -122,7 +125,10 @@ impl SshServer {
         let found = descendants(guard);
         let sshd: Vec<String> = found
             .iter()
-            .filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("sshd")))
+            .filter(|pid| {
+                std::fs::read_to_string(format!("/proc/{pid}/comm"))
+                    .is_ok_and(|name| name.starts_with("sshd"))
+            })
             .map(ToString::to_string)
             .collect();
         assert!(!sshd.is_empty(), "no sshd below {guard}");
@@ -200,7 +206,8 @@ impl SshServer {
     /// Writes a file of its folder, such as one that its settings name, and tells where.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
-        std::fs::write(&path, text).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+        std::fs::write(&path, text)
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
         path
     }
 
@@ -220,7 +227,8 @@ impl SshServer {
         };
         match host_key {
             Some(other) => {
-                let text = std::fs::read_to_string(other).unwrap_or_else(|error| panic!("no host key: {error}"));
+                let text =
+                    std::fs::read_to_string(other).unwrap_or_else(|error| panic!("no host key: {error}"));
                 let path = self.write("host", &text);
                 std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600))
                     .unwrap_or_else(|error| panic!("cannot close the host key: {error}"));
@@ -248,7 +256,10 @@ impl SshServer {
         with("passwd", format!("{user}:x:61999:61999::{}:/bin/sh", self.folder.path().display()));
         with("shadow", format!("{user}:{}:19000::::::", hash.trim()));
         with("group", format!("{user}:x:61999:"));
-        self.write("pam", "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_permit.so\n");
+        self.write(
+            "pam",
+            "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_permit.so\n",
+        );
     }
 
     fn settings(&self, first: &[String]) -> String {
@@ -282,7 +293,9 @@ fn open_to_all(path: &Path) {
 pub fn descendants(of: i32) -> Vec<i32> {
     let mut parents: Vec<(i32, i32)> = Vec::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         // The name may hold anything but ends with the last bracket.
         let rest = stat.rsplit_once(')').map(|(_, rest)| rest.to_owned()).unwrap_or_default();

@@ -86,7 +86,12 @@ rm -rf -- "$folder"
                 .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
                 .tempdir_in(parent)
                 .map(tempfile::TempDir::keep)
-                .map_err(|error| words::local("No private folder for sockets can be made.", format!("{}: {error}", parent.display())))
+                .map_err(|error| {
+                    words::local(
+                        "No private folder for sockets can be made.",
+                        format!("{}: {error}", parent.display()),
+                    )
+                })
         }
 
         /// Puts a folder under guard, without a program.
@@ -113,7 +118,10 @@ rm -rf -- "$folder"
                 Ok(guard) => guard,
                 Err(error) => {
                     let _ = std::fs::remove_dir_all(&path);
-                    return Err(words::local("The guard of the line could not be started.", error.to_string()));
+                    return Err(words::local(
+                        "The guard of the line could not be started.",
+                        error.to_string(),
+                    ));
                 }
             };
             let leash = guard.stdin.take();

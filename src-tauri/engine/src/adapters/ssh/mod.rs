@@ -110,9 +110,11 @@ pub async fn connect(
         #[cfg(unix)]
         SshImplementation::Openssh => own::connect(access, places, progress).await,
         #[cfg(not(unix))]
-        SshImplementation::Openssh => {
-            Err(Refusal::new(HopKind::SshLogin, &access.host, words::no_own_ssh("It cannot keep a line open on Windows.")))
-        }
+        SshImplementation::Openssh => Err(Refusal::new(
+            HopKind::SshLogin,
+            &access.host,
+            words::no_own_ssh("It cannot keep a line open on Windows."),
+        )),
     }
 }
 

@@ -23,10 +23,10 @@ const ADDRESS: Duration = Duration::from_secs(4);
 /// Reaches a host from this computer.
 pub(super) async fn directly(stop: &Stop, progress: Progress<'_>) -> Result<ByteStream, Refusal> {
     let started = Instant::now();
-    let unknown = |why: &str| {
-        Refusal::new(HopKind::SshNameLookup, &stop.name, words::name_unknown(&stop.host, why))
-    };
-    let looked_up = tokio::time::timeout(STEP, tokio::net::lookup_host((stop.host.as_str(), stop.port))).await;
+    let unknown =
+        |why: &str| Refusal::new(HopKind::SshNameLookup, &stop.name, words::name_unknown(&stop.host, why));
+    let looked_up =
+        tokio::time::timeout(STEP, tokio::net::lookup_host((stop.host.as_str(), stop.port))).await;
     let addresses: Vec<SocketAddr> = match looked_up {
         Ok(Ok(found)) => found.collect(),
         Ok(Err(error)) => return Err(unknown(&error.to_string())),
@@ -109,7 +109,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Attended<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Attended<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.attend(progress, context)
     }

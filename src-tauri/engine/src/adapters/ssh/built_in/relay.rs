@@ -81,7 +81,9 @@ async fn relay(
                         // Nobody reads any more.
                         Ok(Err(_)) => return,
                         Err(_) => {
-                            tracing::warn!("a connection was ended: nobody read it, and others waited behind it");
+                            tracing::warn!(
+                                "a connection was ended: nobody read it, and others waited behind it"
+                            );
                             stalled.store(true, Ordering::Release);
                             return;
                         }
@@ -114,7 +116,11 @@ impl AsyncRead for Relayed {
 }
 
 impl AsyncWrite for Relayed {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         if self.closed.is_terminated() || Pin::new(&mut self.closed).poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }

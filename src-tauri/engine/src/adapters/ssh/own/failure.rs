@@ -26,12 +26,7 @@ pub(super) fn told(
     let user = host.map_or("", |host| &host.user);
     if let Some((failure, report)) = host_key(hosts, folder, &text) {
         let host = report.as_ref().map_or(name, |report| &report.host).to_owned();
-        return Refusal {
-            failure,
-            hop: HopKind::SshHostKey,
-            host,
-            host_key: report.map(Box::new),
-        };
+        return Refusal { failure, hop: HopKind::SshHostKey, host, host_key: report.map(Box::new) };
     }
     let lower = text.to_lowercase();
     let (hop, failure) = if lower.contains("could not resolve hostname") {
@@ -40,9 +35,10 @@ pub(super) fn told(
         (HopKind::SshLogin, words::too_many_keys(name, &text))
     } else if lower.contains("permission denied (") || hop == HopKind::SshLogin {
         (HopKind::SshLogin, login(access, name, user, &text))
-    } else if lower.contains("connect to host") || lower.contains("connection timed out") {
-        (HopKind::SshTcp, words::unreachable(target, port, &text))
-    } else if lower.contains("open failed") || lower.contains("stdio forwarding failed") {
+    } else if ["connect to host", "connection timed out", "open failed", "stdio forwarding failed"]
+        .iter()
+        .any(|words| lower.contains(words))
+    {
         (HopKind::SshTcp, words::unreachable(target, port, &text))
     } else if lower.contains("bad configuration option") || lower.contains("terminating,") {
         let failure = crate::adapters::ssh::config::refused(text, Some("Mend the line that ssh names."));
@@ -71,7 +67,11 @@ fn words(said: &[String]) -> String {
 
 /// The key that was not accepted: ssh names no fingerprint for an unknown one, but told us the key
 /// itself, and the same files are judged again.
-fn host_key(hosts: &[(Host, HostKeys)], folder: &Path, text: &str) -> Option<(Failure, Option<HostKeyReport>)> {
+fn host_key(
+    hosts: &[(Host, HostKeys)],
+    folder: &Path,
+    text: &str,
+) -> Option<(Failure, Option<HostKeyReport>)> {
     let is_about_keys = text.contains("Host key verification failed")
         || text.contains("key is known for")
         || text.contains("is marked as revoked")
@@ -90,7 +90,8 @@ fn host_key(hosts: &[(Host, HostKeys)], folder: &Path, text: &str) -> Option<(Fa
         let (host, keys) = hosts.iter().find(|(host, _)| host.is_called(name))?;
         Some((host, keys, key))
     })?;
-    let is_certificate = text.contains("Certificate invalid") || text.contains("Certificate") && text.contains("not valid");
+    let is_certificate =
+        text.contains("Certificate invalid") || text.contains("Certificate") && text.contains("not valid");
     match keys.judge_key(&key) {
         Err(refused) if is_certificate && refused.report.verdict != HostKeyVerdict::Changed => {
             let failure = Failure::new(

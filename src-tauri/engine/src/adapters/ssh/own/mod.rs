@@ -144,8 +144,7 @@ async fn prepare(
     settings::write(&plain, &settings::plain(places))?;
     let mut known = Vec::new();
     for host in hosts::way(access, places, &plain).await? {
-        let keys =
-            HostKeys::read(&host.host, host.port, host.key_alias.as_deref(), &access.pins, places)?;
+        let keys = HostKeys::read(&host.host, host.port, host.key_alias.as_deref(), &access.pins, places)?;
         known.push((host, keys));
     }
     settings::write_all(access, places, folder, &known)?;
@@ -194,7 +193,9 @@ async fn enter(
             Some(Said::Connected) => (HopKind::SshTcp, HopKind::SshHostKey, "the port answers".to_owned()),
             // It is judged right after this: what is said next is a refusal or the login.
             Some(Said::HostKey { key }) => (HopKind::SshHostKey, HopKind::SshLogin, key),
-            Some(Said::Entered { method }) => (HopKind::SshLogin, HopKind::SshForwarding, format!("by {method}")),
+            Some(Said::Entered { method }) => {
+                (HopKind::SshLogin, HopKind::SshForwarding, format!("by {method}"))
+            }
             Some(Said::Refusal { hop: at }) => {
                 hop = at;
                 continue;

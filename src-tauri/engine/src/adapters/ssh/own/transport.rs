@@ -85,7 +85,10 @@ impl Own {
     }
 
     /// Connects to the socket of a target and finds out which number ssh gave the stream.
-    async fn number(&self, target: &SshTarget) -> Result<(UnixStream, broadcast::Receiver<Said>, u32), Failure> {
+    async fn number(
+        &self,
+        target: &SshTarget,
+    ) -> Result<(UnixStream, broadcast::Receiver<Said>, u32), Failure> {
         let mut forwarded = self.forwarded.lock().await;
         let socket = match forwarded.get(target) {
             Some(socket) => socket.clone(),
@@ -131,7 +134,10 @@ impl Own {
                 }
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Lagged(_)) => {
-                    return Err(words::local("A stream was opened, but its answer was missed.", "too many at once"));
+                    return Err(words::local(
+                        "A stream was opened, but its answer was missed.",
+                        "too many at once",
+                    ));
                 }
                 Err(broadcast::error::RecvError::Closed) => return Err(words::lost("Your ssh has ended.")),
             }

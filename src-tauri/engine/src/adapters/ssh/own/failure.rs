@@ -19,7 +19,10 @@ pub(super) fn told(
     hop: HopKind,
     at: usize,
 ) -> Refusal {
-    let text = words(said);
+    let mut text = words(said);
+    if text.is_empty() {
+        text = "It did not answer in time.".to_owned();
+    }
     let host = hosts.get(at).or(hosts.last()).map(|(host, _)| host);
     let name = host.map_or(access.host.as_str(), |host| &host.name);
     let (target, port) = host.map_or((name, 22), |host| (host.host.as_str(), host.port));

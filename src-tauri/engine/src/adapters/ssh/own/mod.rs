@@ -107,16 +107,10 @@ pub(super) async fn connect(
     let early = |failure| Refusal::new(HopKind::SshNameLookup, &access.host, failure);
     suits(access).map_err(|failure| Refusal::new(HopKind::SshLogin, &access.host, failure))?;
     usable(places).await.map_err(|failure| Refusal::new(HopKind::SshLogin, &access.host, failure))?;
-    let path = Folder::make(places).map_err(early)?;
-    let prepared = prepare(access, places, &path).await;
-    let (hosts, arguments) = match prepared {
-        Ok(prepared) => prepared,
-        Err(failure) => {
-            let _ = std::fs::remove_dir_all(&path);
-            return Err(early(failure));
-        }
-    };
-    let started = Folder::start(path.clone(), &arguments).map_err(early)?;
+    let made = Folder::make(places).map_err(early)?;
+    let path = made.path().to_path_buf();
+    let (hosts, arguments) = prepare(access, places, &path).await.map_err(early)?;
+    let started = Folder::start(made, &arguments).map_err(early)?;
     let mut talk = Talk::new(started.said);
     let mut folder = started.folder;
     let session = openssh::Session::resume_mux(path.join("c").into_boxed_path(), None);

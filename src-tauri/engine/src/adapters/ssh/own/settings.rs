@@ -142,9 +142,14 @@ pub(super) fn arguments(
 ) -> Result<Vec<OsString>, Failure> {
     let mut command: Vec<OsString> =
         vec![places.ssh.clone().into(), "-F".into(), folder.join("config").into()];
-    if let Some(agent) = &places.agent {
-        // The operator's configuration may still name another one.
-        command.splice(0..0, ["/usr/bin/env".into(), environment("SSH_AUTH_SOCK=", agent)]);
+    // The operator's configuration may still name another agent.
+    match &places.agent {
+        Some(agent) => {
+            command.splice(0..0, ["/usr/bin/env".into(), environment("SSH_AUTH_SOCK=", agent)]);
+        }
+        None => {
+            command.splice(0..0, ["/usr/bin/env".into(), "-u".into(), "SSH_AUTH_SOCK".into()]);
+        }
     }
     let mut option = |text: &str| {
         command.push("-o".into());

@@ -126,7 +126,11 @@ install_packages() {
     "${root[@]}" mkdir -p /etc/postgresql-common/createcluster.d || return 1
     echo 'create_main_cluster = false' | "${root[@]}" tee /etc/postgresql-common/createcluster.d/drydock.conf >/dev/null || return 1
   fi
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || return 1
+  # Installed for the lab alone, so the distribution's own sshd does not listen.
+  if [[ " ${missing[*]} " == *" openssh-server "* && -d /run/systemd/system ]]; then
+    "${root[@]}" systemctl disable --quiet --now ssh || return 1
+  fi
 }
 
 install_ui() {

@@ -8,10 +8,7 @@ use drydock_engine::domain::doctor::{Hop, HopKind};
 use drydock_engine::domain::ssh::{SshAccess, SshImplementation, SshTarget};
 use drydock_lab::{SshServer, SshSettings};
 
-by_both!(
-    every_hop_passes_with_its_time_and_the_line_goes_on,
-    the_walk_stops_at_the_first_hop_that_fails,
-);
+by_both!(every_hop_passes_with_its_time_and_the_line_goes_on, the_walk_stops_at_the_first_hop_that_fails,);
 
 const ALL: [HopKind; 6] = [
     HopKind::SshNameLookup,
@@ -25,7 +22,8 @@ const ALL: [HopKind; 6] = [
 async fn walk(desk: &Desk, access: &SshAccess, target: &SshTarget) -> Walked {
     let mut told: Vec<Hop> = Vec::new();
     let walked =
-        examine(access, target, &Secrets::none(), &desk.places, &mut |hop: &Hop| told.push(hop.clone())).await;
+        examine(access, target, &Secrets::none(), &desk.places, &mut |hop: &Hop| told.push(hop.clone()))
+            .await;
     assert_eq!(walked.hops.iter().map(|hop| hop.kind).collect::<Vec<_>>(), ALL, "{walked:?}");
     for kind in ALL {
         let last = told.iter().rev().find(|hop| hop.kind == kind);

@@ -1,11 +1,11 @@
 //! Whose key is trusted: never by itself, never after it changed.
 
 use super::by_both;
-use super::parts::{Desk, by_key, known};
+use super::parts::{Desk, by_key, key_file, known};
 use drydock_engine::adapters::ssh::Secrets;
 use drydock_engine::domain::FailureCode;
 use drydock_engine::domain::doctor::HopKind;
-use drydock_engine::domain::ssh::{HostKeyVerdict, SshImplementation};
+use drydock_engine::domain::ssh::{HostKeyVerdict, SshImplementation, SshJump};
 use drydock_lab::{SshServer, SshSettings};
 use std::path::Path;
 use std::process::Command;
@@ -21,6 +21,7 @@ by_both!(
     a_certificate_of_a_trusted_authority_gets_in,
     a_certificate_for_another_host_or_by_a_stranger_is_refused,
     an_expired_certificate_is_refused,
+    an_unknown_key_of_a_jump_host_stops_whatever_the_operators_setting,
     the_operators_own_setting_cannot_make_an_unknown_key_accepted,
 );
 
@@ -133,7 +134,7 @@ fn keygen(arguments: &[&str], path: &Path) {
 }
 
 /// A server with a host certificate for these names, and the authority's public key.
-fn certified(names: &str, validity: &str) -> (SshServer, String) {
+fn certified(names: &str, validity: &str) -> (SshServer, String, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let authority = folder.path().join("authority");
     keygen(&["-q", "-t", "ed25519", "-N", "", "-f"], &authority);
@@ -142,17 +143,15 @@ fn certified(names: &str, validity: &str) -> (SshServer, String) {
     std::fs::write(&host, first.host_public_key() + "\n").unwrap();
     let authority_text = authority.display().to_string();
     keygen(&["-q", "-s", &authority_text, "-h", "-I", "dock of the lab", "-n", names, "-V", validity], &host);
-    let certificate = std::fs::read_to_string(folder.path().join("host-cert.pub")).unwrap();
-    let kept = std::env::temp_dir().join(format!("dd-lab-cert-{}-{}", std::process::id(), first.port()));
-    std::fs::write(&kept, certificate).unwrap();
     let server = SshServer::start_with(SshSettings {
         host_key: Some(first.host_key()),
-        lines: vec![format!("HostCertificate {}", kept.display())],
+        lines: vec![format!("HostCertificate {}", folder.path().join("host-cert.pub").display())],
         ..SshSettings::default()
     });
-    std::fs::remove_file(&kept).unwrap();
     let public = std::fs::read_to_string(authority.with_extension("pub")).unwrap();
-    (server, public.split_ascii_whitespace().take(2).collect::<Vec<_>>().join(" "))
+    let public = public.split_ascii_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    // sshd reads the certificate anew for each connection.
+    (server, public, folder)
 }
 
 fn trusting(server: &SshServer, authority: &str) -> Desk {
@@ -160,20 +159,20 @@ fn trusting(server: &SshServer, authority: &str) -> Desk {
 }
 
 async fn a_certificate_of_a_trusted_authority_gets_in(by: SshImplementation) {
-    let (server, authority) = certified("127.0.0.1", "-1h:+1h");
+    let (server, authority, _files) = certified("127.0.0.1", "-1h:+1h");
     let desk = trusting(&server, &authority);
     desk.connect(&by_key(&server, by), &Secrets::none()).await.unwrap().close().await;
 }
 
 async fn a_certificate_for_another_host_or_by_a_stranger_is_refused(by: SshImplementation) {
-    let (server, authority) = certified("other.example.com", "-1h:+1h");
+    let (server, authority, _files) = certified("other.example.com", "-1h:+1h");
     let desk = trusting(&server, &authority);
     let refusal = desk.connect(&by_key(&server, by), &Secrets::none()).await.unwrap_err();
     assert_eq!(refusal.hop, HopKind::SshHostKey, "{refusal:?}");
     assert_eq!(refusal.failure.code, FailureCode::SshHostKeyRefused, "{refusal:?}");
     nothing_was_sent(&server);
-    let (server, _) = certified("127.0.0.1", "-1h:+1h");
-    let (_, stranger) = certified("127.0.0.1", "-1h:+1h");
+    let (server, _, _files) = certified("127.0.0.1", "-1h:+1h");
+    let (_, stranger, _) = certified("127.0.0.1", "-1h:+1h");
     let desk = trusting(&server, &stranger);
     let refusal = desk.connect(&by_key(&server, by), &Secrets::none()).await.unwrap_err();
     assert_eq!(refusal.hop, HopKind::SshHostKey, "{refusal:?}");
@@ -181,11 +180,31 @@ async fn a_certificate_for_another_host_or_by_a_stranger_is_refused(by: SshImple
 }
 
 async fn an_expired_certificate_is_refused(by: SshImplementation) {
-    let (server, authority) = certified("127.0.0.1", "-2h:-1h");
+    let (server, authority, _files) = certified("127.0.0.1", "-2h:-1h");
     let desk = trusting(&server, &authority);
     let refusal = desk.connect(&by_key(&server, by), &Secrets::none()).await.unwrap_err();
     assert_eq!(refusal.failure.code, FailureCode::SshHostKeyRefused, "{refusal:?}");
     nothing_was_sent(&server);
+}
+
+async fn an_unknown_key_of_a_jump_host_stops_whatever_the_operators_setting(by: SshImplementation) {
+    let (gate, inner) = (SshServer::start(), SshServer::start());
+    let desk = Desk::for_servers(&[&inner]);
+    desk.configure("Host *\n  StrictHostKeyChecking no\n");
+    let mut access = by_key(&inner, by);
+    access.jumps = vec![SshJump {
+        host: gate.address().to_owned(),
+        port: Some(gate.port()),
+        user: Some(gate.user().to_owned()),
+        login: key_file(&gate.key()),
+    }];
+    let refusal = desk.connect(&access, &Secrets::none()).await.unwrap_err();
+    assert_eq!(refusal.failure.code, FailureCode::SshHostKeyUnknown, "{refusal:?}");
+    let report = refusal.host_key.unwrap();
+    assert_eq!((report.port, &report.shown.fingerprint), (gate.port(), &gate.fingerprint()));
+    nothing_was_sent(&gate);
+    access.pins.extend(report.pin(Default::default(), "operator"));
+    desk.connect(&access, &Secrets::none()).await.unwrap().close().await;
 }
 
 async fn the_operators_own_setting_cannot_make_an_unknown_key_accepted(by: SshImplementation) {

@@ -103,7 +103,11 @@ async fn a_killed_program_leaves_no_process_and_no_folder(by: SshImplementation)
     let open = desk.folder.path().join("open");
     let started = Instant::now();
     while !open.exists() {
-        assert!(started.elapsed() < Duration::from_secs(20) && program.try_wait().unwrap().is_none(), "no line: {}", server.log());
+        assert!(
+            started.elapsed() < Duration::from_secs(20) && program.try_wait().unwrap().is_none(),
+            "no line: {}",
+            server.log()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(!desk.left().is_empty());
@@ -126,7 +130,9 @@ async fn holds_a_line_until_it_is_killed() {
         runtime: folder.join("run"),
         ..Places::of_this_user()
     };
-    let line = drydock_engine::adapters::ssh::connect(&access, &Secrets::none(), &places, &mut |_| {}).await.unwrap();
+    let line = drydock_engine::adapters::ssh::connect(&access, &Secrets::none(), &places, &mut |_| {})
+        .await
+        .unwrap();
     let target = drydock_engine::domain::ssh::SshTarget::Tcp { host: "127.0.0.1".to_owned(), port: 1 };
     let _tunnel = line.tunnel(target).await.unwrap();
     std::fs::write(folder.join("open"), "").unwrap();

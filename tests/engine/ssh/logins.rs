@@ -39,7 +39,13 @@ async fn a_key_file_logs_in(by: SshImplementation) {
 }
 
 /// The built-in one gets in; the own one says why it does not and whom to ask instead.
-async fn in_or_unsuited(by: SshImplementation, server: &SshServer, login: SshLogin, secrets: &Secrets, word: &str) {
+async fn in_or_unsuited(
+    by: SshImplementation,
+    server: &SshServer,
+    login: SshLogin,
+    secrets: &Secrets,
+    word: &str,
+) {
     let echo = Echo::start().await;
     let desk = Desk::for_servers(&[server]);
     let opened = desk.connect(&access(server, by, login), secrets).await;
@@ -54,7 +60,11 @@ async fn in_or_unsuited(by: SshImplementation, server: &SshServer, login: SshLog
             assert_eq!(refusal.failure.code, FailureCode::SshUnsuited);
             assert!(refusal.failure.what.contains(word), "{}", refusal.failure.what);
             assert!(refusal.failure.next.unwrap().contains("built in"));
-            assert!(!server.log().contains("Connection from"), "the host was not even asked: {}", server.log());
+            assert!(
+                !server.log().contains("Connection from"),
+                "the host was not even asked: {}",
+                server.log()
+            );
         }
     }
 }
@@ -95,9 +105,10 @@ async fn a_question_that_nothing_stored_answers_is_put_to_a_person() {
     let refusal = desk.connect(&access, &Secrets::none()).await.unwrap_err();
     assert_eq!(refusal.failure.code, FailureCode::SecretNeeded, "nobody was there: {refusal:?}");
     let asked: Arc<Mutex<Vec<Question>>> = Arc::default();
-    let (heard, answer) = (Arc::clone(&asked), server.password());
+    let (heard, answer) = (Arc::clone(&asked), server.password().to_owned());
     let secrets = Secrets::none().asking(Arc::new(move |question| {
         heard.lock().unwrap().push(question);
+        let answer = answer.clone();
         Box::pin(async move { Some(Secret::new(answer)) })
     }));
     desk.connect(&access, &secrets).await.unwrap().close().await;
@@ -150,7 +161,10 @@ async fn an_alias_of_the_configuration_logs_in(by: SshImplementation) {
 
 /// A gate, and a host whose name only the gate knows.
 fn behind_a_gate() -> (SshServer, SshServer, Desk) {
-    let inner = SshServer::start_with(SshSettings { address: Some("127.0.0.2".to_owned()), ..SshSettings::default() });
+    let inner = SshServer::start_with(SshSettings {
+        address: Some("127.0.0.2".to_owned()),
+        ..SshSettings::default()
+    });
     let names = vec![("127.0.0.2".to_owned(), "inner.lab.invalid".to_owned())];
     let gate = SshServer::start_with(SshSettings { names, ..SshSettings::default() });
     let inner_line = format!("[inner.lab.invalid]:{} {}", inner.port(), inner.host_public_key());
@@ -192,7 +206,8 @@ async fn a_jump_host_of_the_configuration_is_followed(by: SshImplementation) {
 }
 
 async fn an_ipv6_address_is_reached(by: SshImplementation) {
-    let server = SshServer::start_with(SshSettings { address: Some("::1".to_owned()), ..SshSettings::default() });
+    let server =
+        SshServer::start_with(SshSettings { address: Some("::1".to_owned()), ..SshSettings::default() });
     let echo = Echo::start_on("::1").await;
     let desk = Desk::for_servers(&[&server]);
     let line = desk.connect(&by_key(&server, by), &Secrets::none()).await.unwrap();
@@ -219,9 +234,13 @@ async fn an_encrypted_key_without_passphrase_asks_for_it(by: SshImplementation) 
 }
 
 async fn too_many_keys_are_recognised_and_the_chosen_one_alone_gets_in(by: SshImplementation) {
-    let server = SshServer::start_with(SshSettings { lines: vec!["MaxAuthTries 3".to_owned()], ..SshSettings::default() });
+    let server = SshServer::start_with(SshSettings {
+        lines: vec!["MaxAuthTries 3".to_owned()],
+        ..SshSettings::default()
+    });
     let others: Vec<SshServer> = (0..5).map(|_| SshServer::start()).collect();
-    let keys: Vec<std::path::PathBuf> = others.iter().map(SshServer::strange_key).chain([server.key()]).collect();
+    let keys: Vec<std::path::PathBuf> =
+        others.iter().map(SshServer::strange_key).chain([server.key()]).collect();
     let agent = SshAgent::start(&keys.iter().map(std::path::PathBuf::as_path).collect::<Vec<_>>());
     let mut desk = Desk::for_servers(&[&server]);
     desk.places.agent = Some(agent.socket());
@@ -239,7 +258,11 @@ async fn a_port_where_nobody_listens_is_named(by: SshImplementation) {
     let mut access = by_key(&server, by);
     access.port = Some(1);
     let refusal = desk.connect(&access, &Secrets::none()).await.unwrap_err();
-    assert_eq!((refusal.failure.code, refusal.hop), (FailureCode::Unreachable, HopKind::SshTcp), "{refusal:?}");
+    assert_eq!(
+        (refusal.failure.code, refusal.hop),
+        (FailureCode::Unreachable, HopKind::SshTcp),
+        "{refusal:?}"
+    );
     assert!(refusal.failure.what.contains("port 1"), "{}", refusal.failure.what);
 }
 
@@ -258,7 +281,8 @@ async fn something_else_than_ssh_on_the_port_is_named(by: SshImplementation) {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            let _ =
+                tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
     let server = SshServer::start();
@@ -299,8 +323,10 @@ async fn a_wrong_passphrase_says_so_and_the_host_is_not_asked() {
     let desk = Desk::for_servers(&[&server]);
     let handle = credential("passphrase");
     let secrets = Secrets::none().with(&handle, Secret::new("not the passphrase"));
-    let login = SshLogin::KeyFile { path: server.locked_key().display().to_string(), passphrase: Some(handle) };
-    let refusal = desk.connect(&access(&server, SshImplementation::Russh, login), &secrets).await.unwrap_err();
+    let login =
+        SshLogin::KeyFile { path: server.locked_key().display().to_string(), passphrase: Some(handle) };
+    let refusal =
+        desk.connect(&access(&server, SshImplementation::Russh, login), &secrets).await.unwrap_err();
     assert_eq!(refusal.failure.code, FailureCode::SshKeyUnusable, "{refusal:?}");
     assert!(refusal.failure.what.contains("passphrase does not open"), "{}", refusal.failure.what);
 }

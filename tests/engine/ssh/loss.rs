@@ -37,9 +37,10 @@ async fn noticed(line: &Line, near: &mut UnixStream, limit: Duration) -> String 
     });
     ended.await.unwrap_or_else(|_| panic!("the driver still waits after {:?}", started.elapsed()));
     let mut state = line.state();
-    let lost = tokio::time::timeout(limit, state.wait_for(|state| matches!(state, TunnelState::Lost { .. }))).await;
-    let lost = lost.unwrap_or_else(|_| panic!("nothing was said after {:?}", started.elapsed())).unwrap().clone();
-    println!("noticed after {:?}: {lost:?}", started.elapsed());
+    let lost =
+        tokio::time::timeout(limit, state.wait_for(|state| matches!(state, TunnelState::Lost { .. }))).await;
+    let lost =
+        lost.unwrap_or_else(|_| panic!("nothing was said after {:?}", started.elapsed())).unwrap().clone();
     assert!(started.elapsed() < limit);
     match lost {
         TunnelState::Lost { reason, .. } => reason,
@@ -89,11 +90,12 @@ async fn a_host_that_freezes_under_load_is_noticed_within_ten_seconds(by: SshImp
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
     server.freeze();
-    let started = Instant::now();
-    tokio::time::timeout(Duration::from_secs(10), drain).await.expect("the driver's connection ends").unwrap();
+    tokio::time::timeout(Duration::from_secs(10), drain)
+        .await
+        .expect("the driver's connection ends")
+        .unwrap();
     flood.await.unwrap();
     assert!(matches!(&*line.state().borrow(), TunnelState::Lost { .. }), "{line:?}");
-    println!("{by:?}: noticed after {:?}", started.elapsed());
     server.thaw();
     line.close().await;
 }

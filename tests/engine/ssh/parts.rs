@@ -50,7 +50,10 @@ impl Desk {
 
     /// What is left in the folder for sockets.
     pub fn left(&self) -> Vec<PathBuf> {
-        std::fs::read_dir(self.folder.path().join("run")).unwrap().map(|entry| entry.unwrap().path()).collect()
+        std::fs::read_dir(self.folder.path().join("run"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect()
     }
 }
 

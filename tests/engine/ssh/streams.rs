@@ -8,7 +8,7 @@ use drydock_engine::domain::ssh::{SshImplementation, SshTarget};
 use drydock_lab::{Postgres, SshServer, SshSettings, Tls, Version};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Row};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
@@ -16,10 +16,13 @@ by_both!(
     a_driver_speaks_through_the_tunnel_and_still_checks_the_certificate,
     a_unix_socket_of_the_host_is_reached,
     a_name_that_only_the_host_knows_is_reached,
+    the_end_of_the_line_is_an_error_and_the_end_of_the_data_is_not,
+    a_stream_that_is_let_go_ends_at_the_target,
     many_connections_share_one_line,
     the_end_of_one_direction_arrives_and_the_other_goes_on,
     a_connection_that_nobody_reads_does_not_stop_the_others,
     a_target_that_does_not_take_what_is_sent_does_not_stop_the_others,
+    a_target_that_dies_while_it_is_written_to_ends_the_drivers_connection,
     forwarding_that_is_forbidden_is_said,
     a_target_that_is_not_reached_from_there_is_said,
     a_refused_target_ends_the_drivers_connection_and_says_why,
@@ -57,10 +60,15 @@ async fn a_driver_speaks_through_the_tunnel_and_still_checks_the_certificate(by:
             .ssl_root_cert(database.authority().unwrap().certificate())
     };
     let mut connection = options("localhost").connect().await.unwrap();
-    let row = sqlx::query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").fetch_one(&mut connection).await;
+    let row = sqlx::query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+        .fetch_one(&mut connection)
+        .await;
     assert!(row.unwrap().get::<bool, _>(0), "the session is encrypted end to end");
     let error = options("db.example.com").connect().await.unwrap_err();
-    assert!(format!("{error:?}").contains("NotValidForName"), "the certificate is checked against the name: {error:?}");
+    assert!(
+        format!("{error:?}").contains("NotValidForName"),
+        "the certificate is checked against the name: {error:?}"
+    );
     line.close().await;
 }
 
@@ -88,6 +96,46 @@ async fn a_name_that_only_the_host_knows_is_reached(by: SshImplementation) {
     assert!(tokio::net::lookup_host(("db.lab.invalid", 1)).await.is_err(), "nobody here knows it");
     let (_desk, line) = line(by, &server).await;
     echoes(&line, &tcp("db.lab.invalid", echo.port)).await;
+    line.close().await;
+}
+
+async fn the_end_of_the_line_is_an_error_and_the_end_of_the_data_is_not(by: SshImplementation) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut ending, _) = listener.accept().await.unwrap();
+        ending.write_all(b"all of it").await.unwrap();
+        drop(ending);
+        let (mut going_on, _) = listener.accept().await.unwrap();
+        going_on.write_all(b"half of it").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    });
+    let mut server = SshServer::start();
+    let (_desk, line) = line(by, &server).await;
+    let mut text = String::new();
+    line.open(&tcp("127.0.0.1", port)).await.unwrap().read_to_string(&mut text).await.unwrap();
+    assert_eq!(text, "all of it");
+    let mut stream = line.open(&tcp("127.0.0.1", port)).await.unwrap();
+    stream.read_exact(&mut [0; 10]).await.unwrap();
+    server.crash();
+    let error =
+        stream.read_to_end(&mut Vec::new()).await.expect_err("half a dump must not look like a whole one");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
+    line.close().await;
+}
+
+async fn a_stream_that_is_let_go_ends_at_the_target(by: SshImplementation) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = SshServer::start();
+    let (_desk, line) = line(by, &server).await;
+    let stream = line.open(&tcp("127.0.0.1", port)).await.unwrap();
+    let (mut far, _) = listener.accept().await.unwrap();
+    drop(stream);
+    let ended = tokio::time::timeout(Duration::from_secs(5), far.read(&mut [0; 1]))
+        .await
+        .expect("the target hears of it");
+    assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
     line.close().await;
 }
 
@@ -157,9 +205,9 @@ async fn a_connection_that_nobody_reads_does_not_stop_the_others(by: SshImplemen
     let tunnel = line.tunnel(tcp("127.0.0.1", spring)).await.unwrap();
     let _unread = UnixStream::connect(tunnel.local().socket().unwrap()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let started = Instant::now();
-    tokio::time::timeout(Duration::from_secs(20), echoes(&line, &echo.target())).await.expect("another connection gets through");
-    println!("{by:?}: got through after {:?}", started.elapsed());
+    tokio::time::timeout(Duration::from_secs(20), echoes(&line, &echo.target()))
+        .await
+        .expect("another connection gets through");
     line.close().await;
 }
 
@@ -173,8 +221,25 @@ async fn a_target_that_does_not_take_what_is_sent_does_not_stop_the_others(by: S
     let (_deaf, _) = listener.accept().await.unwrap();
     let flood = tokio::spawn(async move { while near.write_all(&[1; 65_536]).await.is_ok() {} });
     tokio::time::sleep(Duration::from_secs(2)).await;
-    tokio::time::timeout(Duration::from_secs(10), echoes(&line, &echo.target())).await.expect("another connection gets through");
+    tokio::time::timeout(Duration::from_secs(10), echoes(&line, &echo.target()))
+        .await
+        .expect("another connection gets through");
     flood.abort();
+    line.close().await;
+}
+
+async fn a_target_that_dies_while_it_is_written_to_ends_the_drivers_connection(by: SshImplementation) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = SshServer::start();
+    let (_desk, line) = line(by, &server).await;
+    let tunnel = line.tunnel(tcp("127.0.0.1", port)).await.unwrap();
+    let mut near = UnixStream::connect(tunnel.local().socket().unwrap()).await.unwrap();
+    let (far, _) = listener.accept().await.unwrap();
+    let flood = tokio::spawn(async move { while near.write_all(&[1; 65_536]).await.is_ok() {} });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(far);
+    tokio::time::timeout(Duration::from_secs(5), flood).await.expect("the driver hears of it").unwrap();
     line.close().await;
 }
 
@@ -183,12 +248,14 @@ async fn forwarding_that_is_forbidden_is_said(by: SshImplementation) {
     let server = SshServer::start_with(SshSettings { lines, ..SshSettings::default() });
     let echo = Echo::start().await;
     let (_desk, line) = line(by, &server).await;
+    let failure = line.open(&echo.target()).await.err().unwrap();
+    assert_eq!(failure.code, FailureCode::SshForwardingForbidden, "{failure:?}");
+    assert!(failure.next.unwrap().contains("AllowTcpForwarding"));
+    // For a socket, sshd answers the same whether it may not or cannot: both are said.
     let socket = SshTarget::Socket { path: "/run/postgresql/.s.PGSQL.5432".to_owned() };
-    for (target, setting) in [(echo.target(), "AllowTcpForwarding"), (socket, "AllowStreamLocalForwarding")] {
-        let failure = line.open(&target).await.err().unwrap();
-        assert_eq!(failure.code, FailureCode::SshForwardingForbidden, "{failure:?}");
-        assert!(failure.next.unwrap().contains(setting));
-    }
+    let failure = line.open(&socket).await.err().unwrap();
+    assert_eq!(failure.code, FailureCode::SshTargetUnreachable, "{failure:?}");
+    assert!(failure.next.unwrap().contains("AllowStreamLocalForwarding"));
     line.close().await;
 }
 

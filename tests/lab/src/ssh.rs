@@ -33,10 +33,9 @@ pub struct SshServer {
     address: String,
     port: u16,
     user: String,
+    password: String,
+    passphrase: String,
 }
-
-const PASSWORD: &str = "lab-Canary-9f3 'ssh' @/\\";
-const PASSPHRASE: &str = "lab-Passphrase-7c1 of the key";
 
 impl SshServer {
     /// Starts one on loopback.
@@ -60,8 +59,15 @@ impl SshServer {
         open_to_all(folder.path());
         let port = settings.port.unwrap_or_else(free_port);
         let address = settings.address.clone().unwrap_or_else(|| "127.0.0.1".to_owned());
-        let mut this =
-            Self { server: None, folder, address, port, user: format!("drydock-lab-{port}") };
+        let mut this = Self {
+            server: None,
+            folder,
+            address,
+            port,
+            user: format!("drydock-lab-{port}"),
+            password: format!("lab-Canary-{port} 'ssh' @/\\"),
+            passphrase: format!("lab-Passphrase-{port} of the key"),
+        };
         this.make_keys(settings.host_key.as_deref());
         this.make_account();
         this.write("hosts", &hosts(&settings.names));
@@ -82,7 +88,10 @@ impl SshServer {
         guard(&mut command, "KILL", "unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]);
         command.args(["/bin/sh", "-c", script, "drydock-lab-sshd"]).arg(self.folder.path());
-        command.env_clear().env("PATH", "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LC_ALL", "C.UTF-8");
         command.stdout(Stdio::null()).stderr(log);
         let mut server = Own::start("sshd", &mut command);
         let (address, port) = (self.address.clone(), self.port);
@@ -116,11 +125,15 @@ impl SshServer {
         let found = descendants(guard);
         let sshd: Vec<String> = found
             .iter()
-            .filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("sshd")))
+            .filter(|pid| {
+                std::fs::read_to_string(format!("/proc/{pid}/comm"))
+                    .is_ok_and(|name| name.starts_with("sshd"))
+            })
             .map(ToString::to_string)
             .collect();
         assert!(!sshd.is_empty(), "no sshd below {guard}");
-        run("kill", Command::new("kill").arg(format!("-{signal}")).args(&sshd));
+        // A session may end in between.
+        let _ = Command::new("kill").arg(format!("-{signal}")).args(&sshd).stderr(Stdio::null()).status();
     }
 
     /// Its port.
@@ -139,8 +152,8 @@ impl SshServer {
     }
 
     /// The user's password.
-    pub fn password(&self) -> &'static str {
-        PASSWORD
+    pub fn password(&self) -> &str {
+        &self.password
     }
 
     /// A private key of the user's without passphrase.
@@ -154,8 +167,8 @@ impl SshServer {
     }
 
     /// Its passphrase.
-    pub fn passphrase(&self) -> &'static str {
-        PASSPHRASE
+    pub fn passphrase(&self) -> &str {
+        &self.passphrase
     }
 
     /// A private key that opens nothing.
@@ -193,7 +206,8 @@ impl SshServer {
     /// Writes a file of its folder, such as one that its settings name, and tells where.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
-        std::fs::write(&path, text).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+        std::fs::write(&path, text)
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
         path
     }
 
@@ -213,7 +227,8 @@ impl SshServer {
         };
         match host_key {
             Some(other) => {
-                let text = std::fs::read_to_string(other).unwrap_or_else(|error| panic!("no host key: {error}"));
+                let text =
+                    std::fs::read_to_string(other).unwrap_or_else(|error| panic!("no host key: {error}"));
                 let path = self.write("host", &text);
                 std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600))
                     .unwrap_or_else(|error| panic!("cannot close the host key: {error}"));
@@ -223,7 +238,7 @@ impl SshServer {
             None => make("host", ""),
         }
         make("key", "");
-        make("locked", PASSPHRASE);
+        make("locked", &self.passphrase);
         make("strange", "");
         self.write("authorized_keys", &format!("{}{}", self.read("key.pub"), self.read("locked.pub")));
         let public = PermissionsExt::from_mode(0o644);
@@ -232,7 +247,7 @@ impl SshServer {
     }
 
     fn make_account(&self) {
-        let hash = run("openssl", Command::new("openssl").args(["passwd", "-6", PASSWORD]));
+        let hash = run("openssl", Command::new("openssl").args(["passwd", "-6", &self.password]));
         let with = |file: &str, line: String| {
             let text = std::fs::read_to_string(format!("/etc/{file}")).unwrap_or_default();
             self.write(file, &format!("{text}{line}\n"));
@@ -241,7 +256,10 @@ impl SshServer {
         with("passwd", format!("{user}:x:61999:61999::{}:/bin/sh", self.folder.path().display()));
         with("shadow", format!("{user}:{}:19000::::::", hash.trim()));
         with("group", format!("{user}:x:61999:"));
-        self.write("pam", "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_permit.so\n");
+        self.write(
+            "pam",
+            "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_permit.so\n",
+        );
     }
 
     fn settings(&self, first: &[String]) -> String {
@@ -273,9 +291,11 @@ fn open_to_all(path: &Path) {
 
 /// Every process below another one.
 pub fn descendants(of: i32) -> Vec<i32> {
-    let mut parents = Vec::new();
+    let mut parents: Vec<(i32, i32)> = Vec::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         // The name may hold anything but ends with the last bracket.
         let rest = stat.rsplit_once(')').map(|(_, rest)| rest.to_owned()).unwrap_or_default();

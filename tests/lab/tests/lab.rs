@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
-use drydock_lab::{Fault, Keyring, PgBouncer, Postgres, PrismaPeer, Slow, Tls, Version, corpus};
+use drydock_lab::{Fault, Keyring, PgBouncer, Postgres, PrismaPeer, Slow, SshServer, Tls, Version, corpus};
 use sqlx::{Connection, PgConnection, Row};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -123,4 +123,32 @@ async fn the_prisma_peer_deploys_a_real_history() {
     assert_eq!(after.exit, 0, "{after:?}");
     let again = peer.resolve(&url, &migrations, "--applied", "01_init");
     assert!(again.exit == 1 && again.stderr.contains("P3008"), "{again:?}");
+}
+
+#[test]
+fn an_ssh_server_has_accounts_that_only_it_knows_and_takes_its_sessions_along() {
+    let mut server = SshServer::start();
+    let command = |key: &std::path::Path, what: &[&str]| {
+        let mut command = Command::new("ssh");
+        command.args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o"]);
+        let known = server.write("known", &format!("{} {}\n", server.known_name(), server.host_public_key()));
+        command.arg(format!("UserKnownHostsFile={}", known.display())).arg("-i").arg(key);
+        command.args(["-o", "IdentitiesOnly=yes", "-l", server.user(), "-p", &server.port().to_string()]);
+        command.arg(server.address()).args(what);
+        command
+    };
+    let output = command(&server.key(), &["id", "-un"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), server.user(), "{output:?}");
+    assert!(!command(&server.strange_key(), &["true"]).status().unwrap().success());
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    assert!(!passwd.contains(server.user()), "the system's own accounts are as they were");
+    let mut session = command(&server.key(), &["sleep", "600"]).spawn().unwrap();
+    let started = Instant::now();
+    while server.log().matches("Starting session").count() < 2 {
+        assert!(started.elapsed() < Duration::from_secs(10), "{}", server.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server.crash();
+    let ended = session.wait().unwrap();
+    assert!(!ended.success() && started.elapsed() < Duration::from_secs(10), "{ended:?}");
 }

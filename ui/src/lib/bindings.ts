@@ -1278,6 +1278,58 @@ export type FailureCode =
  */
 "DRY-1110" | 
 /**
+ * The SSH host shows a key that nobody has compared yet.
+ */
+"DRY-1111" | 
+/**
+ * The SSH host shows another key than the one on record.
+ */
+"DRY-1112" | 
+/**
+ * The SSH host's key is revoked, or its certificate does not hold.
+ */
+"DRY-1113" | 
+/**
+ * The SSH host refused the login.
+ */
+"DRY-1114" | 
+/**
+ * The SSH host was offered more keys than it accepts.
+ */
+"DRY-1115" | 
+/**
+ * The key file is encrypted, and its passphrase is not known.
+ */
+"DRY-1116" | 
+/**
+ * The key file or the agent cannot be used.
+ */
+"DRY-1117" | 
+/**
+ * The SSH host does not allow forwarding.
+ */
+"DRY-1118" | 
+/**
+ * The SSH host cannot reach the target.
+ */
+"DRY-1119" | 
+/**
+ * The line to the SSH host was lost.
+ */
+"DRY-1120" | 
+/**
+ * The ssh configuration asks for something that cannot be followed.
+ */
+"DRY-1121" | 
+/**
+ * The SSH handshake failed, or what answers is no SSH server.
+ */
+"DRY-1122" | 
+/**
+ * The chosen implementation cannot log in like that.
+ */
+"DRY-1123" | 
+/**
  * The database behind the environment is not the one that was pinned.
  */
 "DRY-1201" | 
@@ -1590,6 +1642,30 @@ milliseconds: number | null }
  * The hops, in order.
  */
 export type HopKind = 
+/**
+ * An SSH host's name to addresses.
+ */
+"ssh_name_lookup" | 
+/**
+ * An SSH host's port answers.
+ */
+"ssh_tcp" | 
+/**
+ * An SSH host's key is the one on record.
+ */
+"ssh_host_key" | 
+/**
+ * The login on an SSH host.
+ */
+"ssh_login" | 
+/**
+ * The SSH host allows forwarding.
+ */
+"ssh_forwarding" | 
+/**
+ * The SSH host reaches the target.
+ */
+"ssh_target" | 
 /**
  * Name to addresses, v4 and v6.
  */

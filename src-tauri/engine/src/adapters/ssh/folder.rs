@@ -19,6 +19,7 @@ mod imp {
         sync::atomic::{AtomicU32, Ordering},
         time::Duration,
     };
+    use tempfile::TempDir;
     use tokio::{
         io::AsyncWriteExt,
         process::{Child, ChildStderr, ChildStdin, Command},
@@ -74,7 +75,7 @@ rm -rf -- "$folder"
 
     impl Folder {
         /// Makes a folder that only this user can enter, in a place where sockets' paths fit.
-        pub(in super::super) fn make(places: &Places) -> Result<PathBuf, Failure> {
+        pub(in super::super) fn make(places: &Places) -> Result<TempDir, Failure> {
             let fits = |folder: &Path| folder.as_os_str().len() + "/dd-123456".len() + BELOW <= LONGEST;
             let parent = [places.runtime.as_path(), Path::new("/tmp")]
                 .into_iter()
@@ -83,23 +84,28 @@ rm -rf -- "$folder"
             tempfile::Builder::new()
                 .prefix("dd-")
                 .rand_bytes(6)
+                .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
                 .tempdir_in(parent)
-                .map(tempfile::TempDir::keep)
-                .map_err(|error| words::local("No private folder for sockets can be made.", format!("{}: {error}", parent.display())))
+                .map_err(|error| {
+                    words::local(
+                        "No private folder for sockets can be made.",
+                        format!("{}: {error}", parent.display()),
+                    )
+                })
         }
 
         /// Puts a folder under guard, without a program.
-        pub(in super::super) fn guarded(path: PathBuf) -> Result<Self, Failure> {
-            Ok(Self::start(path, &[])?.folder)
+        pub(in super::super) fn guarded(made: TempDir) -> Result<Self, Failure> {
+            Ok(Self::start(made, &[])?.folder)
         }
 
         /// Puts a folder under guard together with a program.
-        pub(in super::super) fn start(path: PathBuf, program: &[OsString]) -> Result<Started, Failure> {
+        pub(in super::super) fn start(made: TempDir, program: &[OsString]) -> Result<Started, Failure> {
             let spawned = Command::new("/bin/sh")
                 .arg("-c")
                 .arg(GUARD)
                 .arg("drydock-line")
-                .arg(&path)
+                .arg(made.path())
                 .args(program)
                 .env("LC_ALL", "C")
                 .env_remove("SSH_ASKPASS")
@@ -108,13 +114,11 @@ rm -rf -- "$folder"
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped())
                 .spawn();
-            let mut guard = match spawned {
-                Ok(guard) => guard,
-                Err(error) => {
-                    let _ = std::fs::remove_dir_all(&path);
-                    return Err(words::local("The guard of the line could not be started.", error.to_string()));
-                }
-            };
+            let mut guard = spawned.map_err(|error| {
+                words::local("The guard of the line could not be started.", error.to_string())
+            })?;
+            // From here on the guard removes it.
+            let path = made.keep();
             let leash = guard.stdin.take();
             let said = guard.stderr.take();
             let folder = Self { path, guard, leash, count: AtomicU32::new(0) };
@@ -122,11 +126,6 @@ rm -rf -- "$folder"
                 Some(said) => Ok(Started { folder, said }),
                 None => Err(words::local("The guard of the line could not be heard.", "no pipe")),
             }
-        }
-
-        /// Where it is.
-        pub(in super::super) fn path(&self) -> &Path {
-            &self.path
         }
 
         /// A new folder below it.

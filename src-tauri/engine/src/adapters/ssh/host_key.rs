@@ -42,11 +42,13 @@ impl HostKeys {
     }
 
     /// The pins of this host.
+    #[cfg(unix)]
     pub(super) fn pins(&self) -> &[HostKeyPin] {
         &self.pins
     }
 
     /// The lines that revoke keys, as they stand.
+    #[cfg(unix)]
     pub(super) fn revoking_lines(&self) -> &[String] {
         &self.book.revoking_lines
     }
@@ -57,8 +59,7 @@ impl HostKeys {
         let mut found: Vec<Algorithm> = Vec::new();
         let names = self.pins.iter().filter_map(|pin| Algorithm::new(&pin.algorithm).ok());
         let records = self.book.keys.iter().chain(&self.book.bare).map(|record| record.key.algorithm());
-        let all: Vec<Algorithm> =
-            if self.pins.is_empty() { records.collect() } else { names.collect() };
+        let all: Vec<Algorithm> = if self.pins.is_empty() { records.collect() } else { names.collect() };
         for algorithm in all {
             if !found.contains(&algorithm) {
                 found.push(algorithm);
@@ -126,7 +127,8 @@ impl HostKeys {
         Ok(facts(&key, source))
     }
 
-    fn recorded(&self) -> Vec<HostKey> {
+    /// The keys on record: the pins where there are any, else the known hosts.
+    pub(super) fn recorded(&self) -> Vec<HostKey> {
         if self.pins.is_empty() {
             return self.book.keys.iter().map(|record| facts(&record.key, known(record))).collect();
         }
@@ -184,19 +186,17 @@ impl HostKeys {
 
     fn revoked(&self, key: &PublicKey, record: &Record) -> Box<Refused> {
         let shown = facts(key, HostKeySource::Shown);
-        let failure = Failure::new(
-            FailureCode::SshHostKeyRefused,
-            format!("The key of {} is revoked.", self.host),
-        )
-        .why(format!(
-            "{} {} is marked @revoked in {} line {}.",
-            shown.algorithm,
-            shown.fingerprint,
-            record.path.display(),
-            record.line
-        ))
-        .unchanged("Nothing of yours was sent, nothing was written.")
-        .next("Ask who runs the host why its key was revoked; it needs a new one.");
+        let failure =
+            Failure::new(FailureCode::SshHostKeyRefused, format!("The key of {} is revoked.", self.host))
+                .why(format!(
+                    "{} {} is marked @revoked in {} line {}.",
+                    shown.algorithm,
+                    shown.fingerprint,
+                    record.path.display(),
+                    record.line
+                ))
+                .unchanged("Nothing of yours was sent, nothing was written.")
+                .next("Ask who runs the host why its key was revoked; it needs a new one.");
         self.report(HostKeyVerdict::Refused, shown, failure)
     }
 

@@ -25,6 +25,7 @@ pub(super) struct Book {
     pub(super) revoked: Vec<Record>,
     /// Keys that sign certificates for the host.
     pub(super) authorities: Vec<Record>,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only the operator's own ssh is told"))]
     /// The text of all revoking lines, to be repeated to the operator's own ssh.
     pub(super) revoking_lines: Vec<String>,
 }
@@ -88,7 +89,10 @@ impl Book {
         let key = match PublicKey::from_openssh(&format!("{algorithm} {text}")) {
             Ok(key) => key,
             Err(error) if marker == Marker::Revoked => {
-                return Err(unreadable(path, &format!("line {number} revokes a key that cannot be read: {error}")));
+                return Err(unreadable(
+                    path,
+                    &format!("line {number} revokes a key that cannot be read: {error}"),
+                ));
             }
             // A key of a kind that this build does not know can neither match nor speak against another.
             Err(_) => return Ok(()),

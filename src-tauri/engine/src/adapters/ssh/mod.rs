@@ -17,6 +17,7 @@
 
 mod built_in;
 mod config;
+mod ending;
 mod folder;
 mod host_key;
 mod known_hosts;
@@ -109,9 +110,11 @@ pub async fn connect(
         #[cfg(unix)]
         SshImplementation::Openssh => own::connect(access, places, progress).await,
         #[cfg(not(unix))]
-        SshImplementation::Openssh => {
-            Err(Refusal::new(HopKind::SshLogin, &access.host, words::no_own_ssh("It cannot keep a line open on Windows.")))
-        }
+        SshImplementation::Openssh => Err(Refusal::new(
+            HopKind::SshLogin,
+            &access.host,
+            words::no_own_ssh("It cannot keep a line open on Windows."),
+        )),
     }
 }
 

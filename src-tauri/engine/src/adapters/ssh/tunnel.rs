@@ -78,7 +78,13 @@ impl Tunnel {
         let local = Local::Socket { folder: folder.to_path_buf(), port: target.port() };
         let path = folder.join(format!(".s.PGSQL.{}", target.port()));
         let listener = tokio::net::UnixListener::bind(&path).map_err(|error| cannot_listen(&error))?;
-        Ok(Self::serve(local, target, transport, standing, Listener { socket: listener, folder: folder.to_path_buf() }))
+        Ok(Self::serve(
+            local,
+            target,
+            transport,
+            standing,
+            Listener { socket: listener, folder: folder.to_path_buf() },
+        ))
     }
 
     #[cfg(not(unix))]

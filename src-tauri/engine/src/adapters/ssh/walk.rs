@@ -59,8 +59,12 @@ pub async fn examine(
             line.close().await;
             let hop = match failure.code {
                 FailureCode::SshTargetUnreachable => {
-                    let allowed = "allowed by the SSH host".to_owned();
-                    walk.note(HopKind::SshForwarding, Outcome::Pass, allowed, None);
+                    // For a socket sshd answers the same, whether it may not or cannot.
+                    let (outcome, evidence) = match target {
+                        SshTarget::Tcp { .. } => (Outcome::Pass, "allowed by the SSH host"),
+                        SshTarget::Socket { .. } => (Outcome::Unknown, "the SSH host does not say"),
+                    };
+                    walk.note(HopKind::SshForwarding, outcome, evidence.to_owned(), None);
                     HopKind::SshTarget
                 }
                 _ => HopKind::SshForwarding,

@@ -17,7 +17,9 @@ pub(super) fn check(access: &SshAccess) -> Result<(), Failure> {
             || text.chars().any(|c| c.is_whitespace() || c.is_control() || "\"'`$\\,;&|<>(){}@%/".contains(c))
     };
     let odd_user = |text: &str| {
-        text.is_empty() || text.starts_with('-') || text.chars().any(|c| c.is_control() || "\"'`$;&|<>(){}%\\ ".contains(c))
+        text.is_empty()
+            || text.starts_with('-')
+            || text.chars().any(|c| c.is_control() || "\"'`$;&|<>(){}%\\ ".contains(c))
     };
     for host in hosts {
         if odd(host) {
@@ -86,10 +88,14 @@ pub(super) fn passphrase_needed(path: &str, next: &str) -> Failure {
 
 /// A key file or agent that cannot be used.
 pub(super) fn key_unusable(what: impl Into<String>, why: impl Into<String>, next: &str) -> Failure {
-    Failure::new(FailureCode::SshKeyUnusable, what).why(why).unchanged("The host was not asked to let us in.").next(next)
+    Failure::new(FailureCode::SshKeyUnusable, what)
+        .why(why)
+        .unchanged("The host was not asked to let us in.")
+        .next(next)
 }
 
 /// The login method is not one for this implementation.
+#[cfg(unix)]
 pub(super) fn unsuited(what: &str, next: &str) -> Failure {
     Failure::new(FailureCode::SshUnsuited, what).unchanged("No connection was made.").next(next)
 }
@@ -108,18 +114,31 @@ pub(super) fn forwarding_forbidden(host: &str, target: &SshTarget, why: &str) ->
         SshTarget::Tcp { .. } => "AllowTcpForwarding and PermitOpen",
         SshTarget::Socket { .. } => "AllowStreamLocalForwarding",
     };
-    Failure::new(FailureCode::SshForwardingForbidden, format!("{host} does not allow forwarding to {target}."))
-        .why(why)
-        .unchanged(NOTHING)
-        .next(format!("Ask who runs the host: its sshd settings {setting}, or the key's own restrictions, forbid it."))
+    Failure::new(
+        FailureCode::SshForwardingForbidden,
+        format!("{host} does not allow forwarding to {target}."),
+    )
+    .why(why)
+    .unchanged(NOTHING)
+    .next(format!(
+        "Ask who runs the host: its sshd settings {setting}, or the key's own restrictions, forbid it."
+    ))
 }
 
 /// The host allows it but does not get there.
 pub(super) fn target_unreachable(host: &str, target: &SshTarget, why: &str) -> Failure {
-    Failure::new(FailureCode::SshTargetUnreachable, format!("From {host}, {target} is not reached."))
-        .why(why)
-        .unchanged(NOTHING)
-        .next("Check the database's host and port as that host sees them; `localhost` there means the SSH host itself.")
+    let failure =
+        Failure::new(FailureCode::SshTargetUnreachable, format!("From {host}, {target} is not reached."))
+            .unchanged(NOTHING);
+    match target {
+        SshTarget::Tcp { .. } => failure.why(why).next(
+            "Check the database's host and port as that host sees them; `localhost` there means the SSH host itself.",
+        ),
+        // sshd answers the same, whether it may not or cannot.
+        SshTarget::Socket { .. } => failure
+            .why(format!("{why}. The host does not say whether the socket is missing, closed to this user, or not to be forwarded."))
+            .next("Check the socket's path and rights on the host, and its sshd setting AllowStreamLocalForwarding."),
+    }
 }
 
 /// The line is gone.

@@ -90,8 +90,7 @@ mod tests {
 
     #[test]
     fn the_reason_names_the_alias() {
-        let choice =
-            choose(&SshLogin::Agent { public_key: None }, Means { own_ssh: true, alias: true });
+        let choice = choose(&SshLogin::Agent { public_key: None }, Means { own_ssh: true, alias: true });
         assert!(choice.reason.contains("alias"), "{}", choice.reason);
     }
 }

@@ -13,7 +13,7 @@ use russh::{
         agent::{AgentIdentity, client::AgentClient, client::AgentStream},
     },
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 type Client = AgentClient<Box<dyn AgentStream + Send + Unpin + 'static>>;
 
@@ -27,18 +27,26 @@ pub(super) async fn log_in(
 ) -> Result<String, Failure> {
     let chosen = match chosen {
         Some(text) => Some(PublicKey::from_openssh(text).map_err(|error| {
-            words::key_unusable("The chosen key cannot be read.", error.to_string(), "Choose a key of the agent again.")
+            words::key_unusable(
+                "The chosen key cannot be read.",
+                error.to_string(),
+                "Choose a key of the agent again.",
+            )
         })?),
         None => None,
     };
     let agent = open(stop, places).await;
     let mut offered = Vec::new();
+    let mut seen: Vec<PublicKey> = Vec::new();
     if let Ok(agent) = agent {
         let mut agent = agent;
         for identity in wanted(&mut agent, stop, chosen.as_ref()).await? {
             let name = identity.comment().to_owned();
+            seen.push(identity.public_key().into_owned());
             let attempt = offer(handle, &mut agent, stop, identity).await?;
-            if let Some(evidence) = login::judge(attempt, stop, host, &format!("the agent's key {name}"), &mut offered)? {
+            if let Some(evidence) =
+                login::judge(attempt, stop, host, &format!("the agent's key {name}"), &mut offered)?
+            {
                 return Ok(evidence);
             }
         }
@@ -47,7 +55,11 @@ pub(super) async fn log_in(
     }
     if chosen.is_none() {
         for path in &stop.resolved.identity_files {
-            if !path.exists() || path.extension().is_some_and(|extension| extension == "pub") {
+            let is_seen = |key: PublicKey| seen.iter().any(|one| one.key_data() == key.key_data());
+            if !path.exists()
+                || path.extension().is_some_and(|extension| extension == "pub")
+                || public_half(path).is_some_and(is_seen)
+            {
                 continue;
             }
             let name = path.display().to_string();
@@ -58,14 +70,24 @@ pub(super) async fn log_in(
                 Err(_) => continue,
             };
             let attempt = login::with_key(handle, stop, key).await?;
-            if let Some(evidence) = login::judge(attempt, stop, host, &format!("key file {name}"), &mut offered)? {
+            if let Some(evidence) =
+                login::judge(attempt, stop, host, &format!("key file {name}"), &mut offered)?
+            {
                 return Ok(evidence);
             }
         }
     }
     if offered.is_empty() {
-        let why = if chosen.is_some() { "The agent does not hold the chosen key." } else { "The agent holds no key." };
-        return Err(words::key_unusable("There is no key to log in with.", why, "Add the key to the agent (ssh-add), or choose a key file."));
+        let why = if chosen.is_some() {
+            "The agent does not hold the chosen key."
+        } else {
+            "The agent holds no key."
+        };
+        return Err(words::key_unusable(
+            "There is no key to log in with.",
+            why,
+            "Add the key to the agent (ssh-add), or choose a key file.",
+        ));
     }
     Err(login::refused(stop, "keys", &format!("Offered: {}.", offered.join(", "))))
 }
@@ -82,10 +104,10 @@ async fn wanted(
         all.retain(|identity| identity.public_key().key_data() == chosen.key_data());
         return Ok(all);
     }
-    let named: Vec<PublicKey> = stop.resolved.identity_files.iter().filter_map(public_half).collect();
-    let is_named = |identity: &AgentIdentity| {
-        named.iter().any(|key| key.key_data() == identity.public_key().key_data())
-    };
+    let named: Vec<PublicKey> =
+        stop.resolved.identity_files.iter().filter_map(|path| public_half(path)).collect();
+    let is_named =
+        |identity: &AgentIdentity| named.iter().any(|key| key.key_data() == identity.public_key().key_data());
     if stop.resolved.identities_only {
         all.retain(is_named);
     }
@@ -94,10 +116,10 @@ async fn wanted(
 }
 
 /// The public half of a key file: beside it, or the file itself.
-fn public_half(path: &PathBuf) -> Option<PublicKey> {
-    let mut beside = path.clone().into_os_string();
+fn public_half(path: &Path) -> Option<PublicKey> {
+    let mut beside = path.to_path_buf().into_os_string();
     beside.push(".pub");
-    [PathBuf::from(beside), path.clone()]
+    [PathBuf::from(beside), path.to_path_buf()]
         .iter()
         .find_map(|path| PublicKey::from_openssh(&std::fs::read_to_string(path).ok()?).ok())
 }
@@ -125,7 +147,11 @@ async fn offer(
 }
 
 fn unusable(why: &str) -> Failure {
-    words::key_unusable("The agent cannot be used.", words::plain(why), "Start the agent and add the key (ssh-add), or choose a key file.")
+    words::key_unusable(
+        "The agent cannot be used.",
+        words::plain(why),
+        "Start the agent and add the key (ssh-add), or choose a key file.",
+    )
 }
 
 #[cfg(unix)]
@@ -136,7 +162,8 @@ async fn open(stop: &Stop, places: &Places) -> Result<Client, Failure> {
         Some(path) => Some(places.expand(path)),
         None => places.agent.clone(),
     };
-    let path = path.ok_or_else(|| unusable("No agent is running for this session (SSH_AUTH_SOCK is not set)."))?;
+    let path =
+        path.ok_or_else(|| unusable("No agent is running for this session (SSH_AUTH_SOCK is not set)."))?;
     let client = AgentClient::connect_uds(&path).await;
     Ok(client.map_err(|error| unusable(&format!("{}: {error}", path.display())))?.dynamic())
 }
@@ -149,5 +176,7 @@ async fn open(_stop: &Stop, places: &Places) -> Result<Client, Failure> {
         return Ok(client.dynamic());
     }
     let client = AgentClient::connect_pageant().await;
-    Ok(client.map_err(|error| unusable(&format!("Neither OpenSSH's agent nor Pageant answers: {error}")))?.dynamic())
+    Ok(client
+        .map_err(|error| unusable(&format!("Neither OpenSSH's agent nor Pageant answers: {error}")))?
+        .dynamic())
 }

@@ -107,6 +107,11 @@ impl Handler for Keeper {
             DisconnectReason::Error(russh::Error::KeepaliveTimeout) => {
                 format!("{name} no longer answers.")
             }
+            DisconnectReason::Error(russh::Error::IO(error))
+                if error.kind() == std::io::ErrorKind::UnexpectedEof =>
+            {
+                format!("{name} hung up.")
+            }
             DisconnectReason::Error(russh::Error::Disconnect | russh::Error::HUP) => {
                 format!("{name} hung up.")
             }

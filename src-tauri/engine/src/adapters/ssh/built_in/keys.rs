@@ -13,7 +13,11 @@ const LARGEST: u64 = 256 * 1024;
 pub(super) fn read(path: &Path, passphrase: Option<&Secret>) -> Result<PrivateKey, Failure> {
     let shown = path.display().to_string();
     let unusable = |why: String| {
-        words::key_unusable("The key file cannot be read.", format!("{shown}: {why}"), "Choose the private key's file.")
+        words::key_unusable(
+            "The key file cannot be read.",
+            format!("{shown}: {why}"),
+            "Choose the private key's file.",
+        )
     };
     let file = std::fs::File::open(path).map_err(|error| unusable(error.to_string()))?;
     let mut text = Zeroizing::new(String::new());
@@ -29,7 +33,9 @@ pub(super) fn read(path: &Path, passphrase: Option<&Secret>) -> Result<PrivateKe
         Ok(key) if key.is_encrypted() => Err(needed()),
         Ok(key) => Ok(key),
         Err(Error::KeyIsEncrypted) => Err(needed()),
-        Err(Error::SshKey(ssh_key::Error::Crypto) | Error::Pkcs8(_) | Error::Unpad(_) | Error::Pad(_)) if passphrase.is_some() => {
+        Err(Error::SshKey(ssh_key::Error::Crypto) | Error::Pkcs8(_) | Error::Unpad(_) | Error::Pad(_))
+            if passphrase.is_some() =>
+        {
             Err(words::key_unusable(
                 "The passphrase does not open the key file.",
                 shown.clone(),

@@ -28,7 +28,10 @@ use std::{path::Path, sync::Arc};
 pub(super) enum Attempt {
     Accepted,
     /// Not accepted; the methods that the host still takes, and whether this one was right but not enough.
-    Refused { remaining: Vec<&'static str>, partly: bool },
+    Refused {
+        remaining: Vec<&'static str>,
+        partly: bool,
+    },
     /// It could not be offered at all.
     NotUsed,
 }
@@ -111,7 +114,9 @@ pub(super) async fn with_key(
     let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
     match handle.authenticate_publickey(&stop.user, key).await {
         Ok(result) => Ok(result.into()),
-        Err(error) => Err(words::login_refused(&stop.name, &stop.user, "key", &words::plain(&error.to_string()))),
+        Err(error) => {
+            Err(words::login_refused(&stop.name, &stop.user, "key", &words::plain(&error.to_string())))
+        }
     }
 }
 
@@ -141,7 +146,10 @@ async fn interactive(
         let prompts = match reply {
             Reply::Success => return Ok(Attempt::Accepted),
             Reply::Failure { remaining_methods, partial_success } => {
-                return Ok(Attempt::Refused { remaining: names(&remaining_methods), partly: partial_success });
+                return Ok(Attempt::Refused {
+                    remaining: names(&remaining_methods),
+                    partly: partial_success,
+                });
             }
             Reply::InfoRequest { prompts, .. } => prompts,
         };
@@ -166,13 +174,10 @@ async fn by_a_person(stop: &Stop, secrets: &Secrets, text: &str, shown: bool) ->
     let question = Question { host: stop.name.clone(), text: text.clone(), shown };
     match secrets.ask(question).await {
         Some(answer) => Ok(answer.reveal().to_owned()),
-        None => Err(Failure::new(
-            FailureCode::SecretNeeded,
-            format!("{} asks: {text}", stop.name),
-        )
-        .why("Nothing stored answers this question, and nobody was there to answer it.")
-        .unchanged("The host did not let us in.")
-        .next("Log in again and answer it.")),
+        None => Err(Failure::new(FailureCode::SecretNeeded, format!("{} asks: {text}", stop.name))
+            .why("Nothing stored answers this question, and nobody was there to answer it.")
+            .unchanged("The host did not let us in.")
+            .next("Log in again and answer it.")),
     }
 }
 
@@ -193,11 +198,12 @@ pub(super) fn judge(
     offered: &mut Vec<String>,
 ) -> Result<Option<String>, Failure> {
     match attempt {
-        Attempt::Accepted => return Ok(Some(format!("as {}, by {method}", stop.user))),
-        Attempt::NotUsed => return Ok(None),
+        Attempt::Accepted => Ok(Some(format!("as {}, by {method}", stop.user))),
+        Attempt::NotUsed => Ok(None),
         Attempt::Refused { partly: true, remaining } => {
-            let why = format!("The {method} was right, but it wants one more step: {}.", remaining.join(", "));
-            return Err(refused(stop, method, &why));
+            let why =
+                format!("The {method} was right, but it wants one more step: {}.", remaining.join(", "));
+            Err(refused(stop, method, &why))
         }
         Attempt::Refused { remaining, .. } => {
             if let Some(farewell) = host.farewell() {

@@ -5,6 +5,7 @@ mod handler;
 mod keys;
 mod login;
 mod reach;
+mod relay;
 mod transport;
 
 #[cfg(unix)]
@@ -112,8 +113,7 @@ async fn enter(
 ) -> Result<Entered, Refusal> {
     let at_key = |failure| Refusal::new(HopKind::SshHostKey, &stop.name, failure);
     let alias = stop.resolved.host_key_alias.as_deref();
-    let keys =
-        HostKeys::read(&stop.host, stop.port, alias, &access.pins, places).map_err(at_key)?;
+    let keys = HostKeys::read(&stop.host, stop.port, alias, &access.pins, places).map_err(at_key)?;
     let settings = Arc::new(settings(&keys));
     let host = Arc::new(Host::new(&stop.name, keys, standing.clone()));
     let started = Instant::now();

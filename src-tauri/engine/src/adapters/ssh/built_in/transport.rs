@@ -1,15 +1,16 @@
 //! Streams over the last host's session.
 
-use super::{Entered, handler::Keeper};
+use super::{Entered, handler::Keeper, relay::Relayed};
 use crate::adapters::ssh::{
     STEP,
+    ending::{Ending, Holds},
     line::{ByteStream, Standing, Transport},
     words,
 };
 use crate::domain::{Failure, ssh::SshTarget};
 use futures_util::future::BoxFuture;
 use russh::{Channel, ChannelOpenFailure, Disconnect, client::Msg};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Longest wait for a host to reach a target: its own attempt may take long.
 const REACH: Duration = Duration::from_secs(STEP.as_secs() + 5);
@@ -18,11 +19,15 @@ pub(super) struct BuiltIn {
     /// First host first; each lives in a stream of the one before.
     entered: Vec<Entered>,
     standing: Standing,
+    holds: Holds,
 }
 
 impl BuiltIn {
     pub(super) fn new(entered: Vec<Entered>, standing: Standing) -> Self {
-        Self { entered, standing }
+        // The session says that it is lost before it lets its streams go.
+        let asked = standing.clone();
+        let holds: Holds = Arc::new(move || Box::pin(std::future::ready(asked.check())));
+        Self { entered, standing, holds }
     }
 }
 
@@ -65,7 +70,10 @@ impl Transport for BuiltIn {
                 }
             };
             match opened {
-                Ok(Ok(channel)) => Ok(Box::new(channel.into_stream()) as ByteStream),
+                Ok(Ok(channel)) => {
+                    let stream = Relayed::new(channel);
+                    Ok(Box::new(Ending::new(stream, Arc::clone(&self.holds))) as ByteStream)
+                }
                 Ok(Err(failure)) => Err(failure),
                 Err(_) => {
                     let why = format!("It did not get there within {} s.", REACH.as_secs());

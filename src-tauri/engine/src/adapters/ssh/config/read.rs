@@ -10,22 +10,77 @@ const DEPTH: usize = 16;
 
 /// Keywords that matter to other uses of ssh, or that a line always sets itself.
 const OF_NO_MATTER: &[&str] = &[
-    "addkeystoagent", "batchmode", "checkhostip", "clearallforwardings", "compression", "connectionattempts",
-    "connecttimeout", "controlmaster", "controlpath", "controlpersist", "enableescapecommandline",
-    "enablesshkeysign", "escapechar", "exitonforwardfailure", "fingerprinthash", "forkafterauthentication",
-    "forwardagent", "forwardx11", "forwardx11timeout", "forwardx11trusted", "gatewayports",
-    "gssapiauthentication", "gssapidelegatecredentials", "hashknownhosts", "ignoreunknown", "ipqos",
-    "loglevel", "logverbose", "numberofpasswordprompts", "obscurekeystroketiming",
-    "passwordauthentication", "permitlocalcommand", "preferredauthentications", "pubkeyauthentication",
-    "kbdinteractiveauthentication", "challengeresponseauthentication", "requesttty", "sendenv", "serveralivecountmax", "serveraliveinterval",
-    "sessiontype", "setenv", "stdinnull", "stricthostkeychecking", "tag", "tcpkeepalive", "updatehostkeys", "usekeychain",
-    "visualhostkey", "xauthlocation", "localcommand", "remotecommand", "hostbasedauthentication",
+    "addkeystoagent",
+    "batchmode",
+    "checkhostip",
+    "clearallforwardings",
+    "compression",
+    "connectionattempts",
+    "connecttimeout",
+    "controlmaster",
+    "controlpath",
+    "controlpersist",
+    "enableescapecommandline",
+    "enablesshkeysign",
+    "escapechar",
+    "exitonforwardfailure",
+    "fingerprinthash",
+    "forkafterauthentication",
+    "forwardagent",
+    "forwardx11",
+    "forwardx11timeout",
+    "forwardx11trusted",
+    "gatewayports",
+    "gssapiauthentication",
+    "gssapidelegatecredentials",
+    "hashknownhosts",
+    "ignoreunknown",
+    "ipqos",
+    "loglevel",
+    "logverbose",
+    "numberofpasswordprompts",
+    "obscurekeystroketiming",
+    "passwordauthentication",
+    "permitlocalcommand",
+    "preferredauthentications",
+    "pubkeyauthentication",
+    "kbdinteractiveauthentication",
+    "challengeresponseauthentication",
+    "requesttty",
+    "sendenv",
+    "serveralivecountmax",
+    "serveraliveinterval",
+    "sessiontype",
+    "setenv",
+    "stdinnull",
+    "stricthostkeychecking",
+    "tag",
+    "tcpkeepalive",
+    "updatehostkeys",
+    "usekeychain",
+    "visualhostkey",
+    "xauthlocation",
+    "localcommand",
+    "remotecommand",
+    "hostbasedauthentication",
 ];
 
 /// Keywords that change where a connection goes or what answers there.
 const WAY: &[&str] = &[
-    "hostname", "port", "user", "proxyjump", "proxycommand", "hostkeyalias", "identityfile", "identityagent",
-    "identitiesonly", "include", "canonicalizehostname", "canonicaldomains", "userknownhostsfile", "globalknownhostsfile",
+    "hostname",
+    "port",
+    "user",
+    "proxyjump",
+    "proxycommand",
+    "hostkeyalias",
+    "identityfile",
+    "identityagent",
+    "identitiesonly",
+    "include",
+    "canonicalizehostname",
+    "canonicaldomains",
+    "userknownhostsfile",
+    "globalknownhostsfile",
 ];
 
 /// Whether the lines of a block count.
@@ -114,7 +169,9 @@ impl<'a> Reading<'a> {
     fn unclear(&mut self, keyword: &str, at: &str) -> Result<(), Failure> {
         if WAY.contains(&keyword) {
             return Err(refused(
-                format!("{at}: `{keyword}` below a `Match` whose condition is not evaluated here may change the way."),
+                format!(
+                    "{at}: `{keyword}` below a `Match` whose condition is not evaluated here may change the way."
+                ),
                 None,
             ));
         }
@@ -133,9 +190,8 @@ impl<'a> Reading<'a> {
             "hostkeyalias" => keep(&mut found.host_key_alias, value),
             "identityagent" => keep(&mut found.identity_agent, value),
             "port" if found.port.is_none() => {
-                found.port = Some(
-                    value.parse().map_err(|_| refused(format!("{at}: `{value}` is no port."), None))?,
-                );
+                found.port =
+                    Some(value.parse().map_err(|_| refused(format!("{at}: `{value}` is no port."), None))?);
             }
             "port" => {}
             "identitiesonly" => found.identities_only |= value.eq_ignore_ascii_case("yes"),

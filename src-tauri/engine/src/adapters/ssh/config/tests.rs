@@ -88,10 +88,17 @@ fn includes_are_followed_where_they_stand() {
     std::fs::create_dir(folder.path().join("more")).unwrap();
     std::fs::write(folder.path().join("more/1.conf"), "Host dock\n  User first\n").unwrap();
     std::fs::write(folder.path().join("more/2.conf"), "Host dock\n  User second\n  Port 2022\n").unwrap();
-    let places = places(folder.path(), "Include more/*.conf\nHost dock\n  User third\nHost other\n  Include more/1.conf\n");
+    let places = places(
+        folder.path(),
+        "Include more/*.conf\nHost dock\n  User third\nHost other\n  Include more/1.conf\n",
+    );
     let dock = resolve("dock", &places).unwrap();
     assert_eq!((dock.user.as_deref(), dock.port), (Some("first"), Some(2022)));
-    assert_eq!(resolve("other", &places).unwrap().user, None, "what is included for other hosts stays theirs");
+    assert_eq!(
+        resolve("other", &places).unwrap().user,
+        None,
+        "what is included for other hosts stays theirs"
+    );
 }
 
 #[test]

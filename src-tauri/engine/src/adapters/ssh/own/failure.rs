@@ -3,11 +3,11 @@
 use super::hosts::Host;
 use crate::adapters::ssh::{Refusal, host_key::HostKeys, words};
 use crate::domain::{
-    Failure,
+    Failure, FailureCode,
     doctor::HopKind,
-    ssh::{HostKeyReport, SshAccess, SshLogin},
+    ssh::{HostKeyReport, HostKeyVerdict, SshAccess, SshLogin},
 };
-use russh::keys::PublicKey;
+use russh::keys::{Certificate, PublicKey};
 use std::path::Path;
 
 /// The refusal out of where it stopped, what it said, and the keys that were shown.
@@ -19,19 +19,17 @@ pub(super) fn told(
     hop: HopKind,
     at: usize,
 ) -> Refusal {
-    let text = words(said);
+    let mut text = words(said);
+    if text.is_empty() {
+        text = "It did not answer in time.".to_owned();
+    }
     let host = hosts.get(at).or(hosts.last()).map(|(host, _)| host);
     let name = host.map_or(access.host.as_str(), |host| &host.name);
     let (target, port) = host.map_or((name, 22), |host| (host.host.as_str(), host.port));
     let user = host.map_or("", |host| &host.user);
     if let Some((failure, report)) = host_key(hosts, folder, &text) {
         let host = report.as_ref().map_or(name, |report| &report.host).to_owned();
-        return Refusal {
-            failure,
-            hop: HopKind::SshHostKey,
-            host,
-            host_key: report.map(Box::new),
-        };
+        return Refusal { failure, hop: HopKind::SshHostKey, host, host_key: report.map(Box::new) };
     }
     let lower = text.to_lowercase();
     let (hop, failure) = if lower.contains("could not resolve hostname") {
@@ -40,9 +38,10 @@ pub(super) fn told(
         (HopKind::SshLogin, words::too_many_keys(name, &text))
     } else if lower.contains("permission denied (") || hop == HopKind::SshLogin {
         (HopKind::SshLogin, login(access, name, user, &text))
-    } else if lower.contains("connect to host") || lower.contains("connection timed out") {
-        (HopKind::SshTcp, words::unreachable(target, port, &text))
-    } else if lower.contains("open failed") || lower.contains("stdio forwarding failed") {
+    } else if ["connect to host", "connection timed out", "open failed", "stdio forwarding failed"]
+        .iter()
+        .any(|words| lower.contains(words))
+    {
         (HopKind::SshTcp, words::unreachable(target, port, &text))
     } else if lower.contains("bad configuration option") || lower.contains("terminating,") {
         let failure = crate::adapters::ssh::config::refused(text, Some("Mend the line that ssh names."));
@@ -71,7 +70,11 @@ fn words(said: &[String]) -> String {
 
 /// The key that was not accepted: ssh names no fingerprint for an unknown one, but told us the key
 /// itself, and the same files are judged again.
-fn host_key(hosts: &[(Host, HostKeys)], folder: &Path, text: &str) -> Option<(Failure, Option<HostKeyReport>)> {
+fn host_key(
+    hosts: &[(Host, HostKeys)],
+    folder: &Path,
+    text: &str,
+) -> Option<(Failure, Option<HostKeyReport>)> {
     let is_about_keys = text.contains("Host key verification failed")
         || text.contains("key is known for")
         || text.contains("is marked as revoked")
@@ -83,19 +86,32 @@ fn host_key(hosts: &[(Host, HostKeys)], folder: &Path, text: &str) -> Option<(Fa
     let (host, keys, key) = shown.lines().rev().find_map(|line| {
         let mut fields = line.split_ascii_whitespace();
         let (about, name) = (fields.next()?, fields.next()?);
-        let key = PublicKey::from_openssh(&format!("{} {}", fields.next()?, fields.next()?)).ok()?;
+        let key = shown_key(fields.next()?, fields.next()?)?;
         if about != "HOSTNAME" {
             return None;
         }
         let (host, keys) = hosts.iter().find(|(host, _)| host.is_called(name))?;
         Some((host, keys, key))
     })?;
+    let is_certificate =
+        text.contains("Certificate invalid") || text.contains("Certificate") && text.contains("not valid");
     match keys.judge_key(&key) {
+        Err(refused) if is_certificate && refused.report.verdict != HostKeyVerdict::Changed => {
+            let failure = Failure::new(
+                FailureCode::SshHostKeyRefused,
+                format!("The certificate of {} does not hold.", host.name),
+            )
+            .why(text)
+            .unchanged("Nothing of yours was sent, nothing was written.")
+            .next("Ask who runs the host, or its certificate authority.");
+            let report = HostKeyReport { verdict: HostKeyVerdict::Refused, ..refused.report };
+            Some((failure, Some(report)))
+        }
         Err(refused) => Some((refused.failure, Some(refused.report))),
         // Ours would accept what theirs refuses: a revocation list, a certificate of theirs.
         Ok(_) => {
             let failure = Failure::new(
-                crate::domain::FailureCode::SshHostKeyRefused,
+                FailureCode::SshHostKeyRefused,
                 format!("Your ssh does not accept the key of {}.", host.name),
             )
             .why(text)
@@ -103,6 +119,15 @@ fn host_key(hosts: &[(Host, HostKeys)], folder: &Path, text: &str) -> Option<(Fa
             .next("Ask who runs the host; your ssh configuration says what it trusts.");
             Some((failure, None))
         }
+    }
+}
+
+/// A key as ssh told it; of a certificate the key that it certifies.
+fn shown_key(algorithm: &str, text: &str) -> Option<PublicKey> {
+    let whole = format!("{algorithm} {text}");
+    match PublicKey::from_openssh(&whole) {
+        Ok(key) => Some(key),
+        Err(_) => Some(PublicKey::from(Certificate::from_openssh(&whole).ok()?.public_key().clone())),
     }
 }
 

@@ -16,10 +16,6 @@ pub(super) struct Host {
     pub(super) key_alias: Option<String>,
     /// Files in which the operator keeps known hosts for it.
     pub(super) known_hosts: Vec<String>,
-    /// It is reached by a command of the operator's.
-    pub(super) by_command: bool,
-    /// The operator's own program that vouches for keys; ours takes its place.
-    pub(super) key_command: bool,
     jumps: Option<String>,
 }
 
@@ -90,8 +86,6 @@ impl Look<'_> {
                 "user" => found.user = value.to_owned(),
                 "hostkeyalias" => found.key_alias = Some(value.to_owned()),
                 "proxyjump" if value != "none" => found.jumps = Some(value.to_owned()),
-                "proxycommand" if value != "none" => found.by_command = true,
-                "knownhostscommand" if value != "none" => found.key_command = true,
                 "userknownhostsfile" => {
                     found.known_hosts = value.split_ascii_whitespace().map(str::to_owned).collect();
                 }

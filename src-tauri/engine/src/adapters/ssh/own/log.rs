@@ -15,16 +15,32 @@ pub(super) const VERBOSE_JUMPS: &str = "*:ssh_connect_direct():*,*:verify_host_k
 /// One thing said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Said {
-    Connecting { host: String, address: String },
+    Connecting {
+        host: String,
+        address: String,
+    },
     Connected,
-    HostKey { key: String },
+    HostKey {
+        key: String,
+    },
     /// A login succeeded, on a jump host or the host itself.
-    Entered { method: String },
+    Entered {
+        method: String,
+    },
     /// What comes now is why it failed at this hop.
-    Refusal { hop: HopKind },
-    Stream { number: u32 },
-    StreamOpen { number: u32 },
-    StreamRefused { number: u32, why: String },
+    Refusal {
+        hop: HopKind,
+    },
+    Stream {
+        number: u32,
+    },
+    StreamOpen {
+        number: u32,
+    },
+    StreamRefused {
+        number: u32,
+        why: String,
+    },
     Other,
 }
 
@@ -62,7 +78,10 @@ pub(super) fn understand(line: &str) -> Said {
     if text.starts_with("ssh: connect to host") {
         return Said::Refusal { hop: HopKind::SshTcp };
     }
-    if text.contains("Host key verification failed") || text.contains("key is known for") || text.contains("HOST IDENTIFICATION HAS CHANGED") {
+    if text.contains("Host key verification failed")
+        || text.contains("key is known for")
+        || text.contains("HOST IDENTIFICATION HAS CHANGED")
+    {
         return Said::Refusal { hop: HopKind::SshHostKey };
     }
     if text.contains("Permission denied (") || text.contains("Too many authentication failures") {
@@ -132,7 +151,10 @@ mod tests {
                 "debug1: sshconnect.c:ssh_connect_direct():485 (pid=26852): Connecting to dock [192.0.2.7] port 22922.",
                 Said::Connecting { host: "dock".to_owned(), address: "192.0.2.7".to_owned() },
             ),
-            ("debug1: sshconnect.c:ssh_connect_direct():522 (pid=26852): Connection established.", Said::Connected),
+            (
+                "debug1: sshconnect.c:ssh_connect_direct():522 (pid=26852): Connection established.",
+                Said::Connected,
+            ),
             (
                 "debug1: sshconnect.c:verify_host_key():1477 (pid=26852): Server host key: ssh-ed25519 SHA256:ij",
                 Said::HostKey { key: "ssh-ed25519 SHA256:ij".to_owned() },

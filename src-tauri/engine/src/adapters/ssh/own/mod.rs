@@ -107,16 +107,10 @@ pub(super) async fn connect(
     let early = |failure| Refusal::new(HopKind::SshNameLookup, &access.host, failure);
     suits(access).map_err(|failure| Refusal::new(HopKind::SshLogin, &access.host, failure))?;
     usable(places).await.map_err(|failure| Refusal::new(HopKind::SshLogin, &access.host, failure))?;
-    let path = Folder::make(places).map_err(early)?;
-    let prepared = prepare(access, places, &path).await;
-    let (hosts, arguments) = match prepared {
-        Ok(prepared) => prepared,
-        Err(failure) => {
-            let _ = std::fs::remove_dir_all(&path);
-            return Err(early(failure));
-        }
-    };
-    let started = Folder::start(path.clone(), &arguments).map_err(early)?;
+    let made = Folder::make(places).map_err(early)?;
+    let path = made.path().to_path_buf();
+    let (hosts, arguments) = prepare(access, places, &path).await.map_err(early)?;
+    let started = Folder::start(made, &arguments).map_err(early)?;
     let mut talk = Talk::new(started.said);
     let mut folder = started.folder;
     let session = openssh::Session::resume_mux(path.join("c").into_boxed_path(), None);
@@ -144,8 +138,7 @@ async fn prepare(
     settings::write(&plain, &settings::plain(places))?;
     let mut known = Vec::new();
     for host in hosts::way(access, places, &plain).await? {
-        let keys =
-            HostKeys::read(&host.host, host.port, host.key_alias.as_deref(), &access.pins, places)?;
+        let keys = HostKeys::read(&host.host, host.port, host.key_alias.as_deref(), &access.pins, places)?;
         known.push((host, keys));
     }
     settings::write_all(access, places, folder, &known)?;
@@ -194,7 +187,9 @@ async fn enter(
             Some(Said::Connected) => (HopKind::SshTcp, HopKind::SshHostKey, "the port answers".to_owned()),
             // It is judged right after this: what is said next is a refusal or the login.
             Some(Said::HostKey { key }) => (HopKind::SshHostKey, HopKind::SshLogin, key),
-            Some(Said::Entered { method }) => (HopKind::SshLogin, HopKind::SshForwarding, format!("by {method}")),
+            Some(Said::Entered { method }) => {
+                (HopKind::SshLogin, HopKind::SshForwarding, format!("by {method}"))
+            }
             Some(Said::Refusal { hop: at }) => {
                 hop = at;
                 continue;

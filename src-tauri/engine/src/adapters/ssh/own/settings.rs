@@ -1,9 +1,7 @@
 //! The configuration that the operator's ssh is started with: ours first, then theirs.
 
 use super::{hosts::Host, log};
-use crate::adapters::ssh::{
-    ALIVE_EVERY_SECONDS, ALIVE_TRIES, Places, STEP, host_key::HostKeys, words,
-};
+use crate::adapters::ssh::{ALIVE_EVERY_SECONDS, ALIVE_TRIES, Places, STEP, host_key::HostKeys, words};
 use crate::domain::{
     Failure,
     ssh::{SshAccess, SshJump, SshLogin},
@@ -67,27 +65,29 @@ pub(super) fn write_all(
 ) -> Result<(), Failure> {
     let mut pins = String::new();
     let mut text = String::new();
-    for (host, keys) in known {
-        for pin in keys.pins() {
-            let name = match (&host.key_alias, host.port) {
-                (Some(alias), _) => alias.clone(),
-                (None, 22) => host.host.clone(),
-                (None, port) => format!("[{}]:{port}", host.host),
-            };
-            let _ = writeln!(pins, "{name} {} {}", pin.algorithm, pin.key);
+    // `Host` lines know no ports: hosts of one name share what is written for it.
+    let is_pinned =
+        |name: &str| known.iter().any(|(host, keys)| host.name == name && !keys.pins().is_empty());
+    for (host, keys) in known.iter().filter(|(host, _)| is_pinned(&host.name)) {
+        let name = match (&host.key_alias, host.port) {
+            (Some(alias), _) => alias.clone(),
+            (None, 22) => host.host.clone(),
+            (None, port) => format!("[{}]:{port}", host.host),
+        };
+        // The pins where there are any, else what the operator's files say.
+        for key in keys.recorded() {
+            let _ = writeln!(pins, "{name} {} {}", key.algorithm, key.key);
         }
-        // Where a host has pins nothing else vouches for it; what revokes keys still does.
-        if !keys.pins().is_empty() {
-            for line in keys.revoking_lines() {
-                let _ = writeln!(pins, "{line}");
-            }
-            let _ = writeln!(
-                text,
-                "Host {}\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile none",
-                host.name,
-                quoted(&folder.join("pins"))
-            );
+        // Nothing else vouches for it; what revokes keys still does.
+        for line in keys.revoking_lines() {
+            let _ = writeln!(pins, "{line}");
         }
+        let _ = writeln!(
+            text,
+            "Host {}\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile none",
+            host.name,
+            quoted(&folder.join("pins"))
+        );
     }
     for jump in &access.jumps {
         text.push_str(&jump_key(jump, folder)?);
@@ -135,11 +135,21 @@ fn public_half(folder: &Path, name: &str, key: &str) -> Result<PathBuf, Failure>
 }
 
 /// The master's command. Nothing in it is secret: hosts, users, paths.
-pub(super) fn arguments(access: &SshAccess, places: &Places, folder: &Path) -> Result<Vec<OsString>, Failure> {
-    let mut command: Vec<OsString> = vec![places.ssh.clone().into(), "-F".into(), folder.join("config").into()];
-    if let Some(agent) = &places.agent {
-        // The operator's configuration may still name another one.
-        command.splice(0..0, ["/usr/bin/env".into(), environment("SSH_AUTH_SOCK=", agent)]);
+pub(super) fn arguments(
+    access: &SshAccess,
+    places: &Places,
+    folder: &Path,
+) -> Result<Vec<OsString>, Failure> {
+    let mut command: Vec<OsString> =
+        vec![places.ssh.clone().into(), "-F".into(), folder.join("config").into()];
+    // The operator's configuration may still name another agent.
+    match &places.agent {
+        Some(agent) => {
+            command.splice(0..0, ["/usr/bin/env".into(), environment("SSH_AUTH_SOCK=", agent)]);
+        }
+        None => {
+            command.splice(0..0, ["/usr/bin/env".into(), "-u".into(), "SSH_AUTH_SOCK".into()]);
+        }
     }
     let mut option = |text: &str| {
         command.push("-o".into());
@@ -197,6 +207,7 @@ fn shell_quoted(path: &Path) -> String {
 
 /// Writes a file of the private folder.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text)
-        .map_err(|error| words::local("The line's own files cannot be written.", format!("{}: {error}", path.display())))
+    std::fs::write(path, text).map_err(|error| {
+        words::local("The line's own files cannot be written.", format!("{}: {error}", path.display()))
+    })
 }

@@ -3,6 +3,7 @@
 use super::log::{Said, Talk};
 use crate::adapters::ssh::{
     STEP,
+    ending::{Ending, Holds},
     folder::Folder,
     line::{ByteStream, Standing, Transport},
     words,
@@ -13,7 +14,7 @@ use openssh::{ForwardType, Session, Socket};
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::Weak,
+    sync::{Arc, Weak},
     time::Duration,
 };
 use tokio::{
@@ -24,9 +25,13 @@ use tokio::{
 /// Longest wait for a host to reach a target.
 const REACH: Duration = Duration::from_secs(STEP.as_secs() + 5);
 
+/// Longest wait for ssh to say that it is alive: it is on this computer.
+const ANSWER: Duration = Duration::from_secs(2);
+
 pub(super) struct Own {
     host: String,
-    session: Session,
+    session: Arc<Session>,
+    holds: Holds,
     folder: PathBuf,
     standing: Standing,
     said: broadcast::Sender<Said>,
@@ -57,9 +62,21 @@ impl Own {
                 guard.lock().await.program_ended().await;
             }
         });
+        let session = Arc::new(session);
+        let (asked, state) = (Arc::clone(&session), standing.clone());
+        // A stream may end a moment before the end of ssh itself is noticed.
+        let holds: Holds = Arc::new(move || {
+            let (asked, state) = (Arc::clone(&asked), state.clone());
+            Box::pin(async move {
+                state.check()?;
+                let answer = tokio::time::timeout(ANSWER, asked.check()).await;
+                answer.ok().and_then(Result::ok).ok_or_else(|| words::lost("Your ssh has ended."))
+            })
+        });
         Self {
             host: host.to_owned(),
             session,
+            holds,
             folder: folder.to_path_buf(),
             standing,
             said,
@@ -68,7 +85,10 @@ impl Own {
     }
 
     /// Connects to the socket of a target and finds out which number ssh gave the stream.
-    async fn number(&self, target: &SshTarget) -> Result<(UnixStream, broadcast::Receiver<Said>, u32), Failure> {
+    async fn number(
+        &self,
+        target: &SshTarget,
+    ) -> Result<(UnixStream, broadcast::Receiver<Said>, u32), Failure> {
         let mut forwarded = self.forwarded.lock().await;
         let socket = match forwarded.get(target) {
             Some(socket) => socket.clone(),
@@ -105,14 +125,19 @@ impl Own {
         let (stream, mut said, number) = self.number(target).await?;
         loop {
             match said.recv().await {
-                Ok(Said::StreamOpen { number: open }) if open == number => return Ok(Box::new(stream)),
+                Ok(Said::StreamOpen { number: open }) if open == number => {
+                    return Ok(Box::new(Ending::new(stream, Arc::clone(&self.holds))));
+                }
                 Ok(Said::StreamRefused { number: refused, why }) if refused == number => {
                     let prohibited = why.contains("prohibited") || why.contains("unknown channel type");
                     return Err(words::not_opened(&self.host, target, prohibited, &words::plain(&why)));
                 }
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Lagged(_)) => {
-                    return Err(words::local("A stream was opened, but its answer was missed.", "too many at once"));
+                    return Err(words::local(
+                        "A stream was opened, but its answer was missed.",
+                        "too many at once",
+                    ));
                 }
                 Err(broadcast::error::RecvError::Closed) => return Err(words::lost("Your ssh has ended.")),
             }

@@ -13,7 +13,7 @@ mod parts;
 
 use drydock_engine::{
     adapters::postgres::{
-        connect::connect,
+        connect::{Way, connect, place},
         doctor::examine,
         failure::{failure, server_error},
         identity::{identity, session_facts},
@@ -65,8 +65,13 @@ async fn doctor(
     let mut told = Vec::new();
     let start = Instant::now();
     let mut on_hop = |hop: &drydock_engine::domain::doctor::Hop| told.push(hop.clone());
-    let report =
-        examine(address, password, runtime.map(|runtime| (runtime, password)), pin, &mut on_hop).await;
+    let report = examine(
+        Way::direct(address, password),
+        runtime.map(|runtime| Way::direct(runtime, password)),
+        pin,
+        &mut on_hop,
+    )
+    .await;
     assert!(start.elapsed() < Duration::from_secs(10), "the walk took {:?}", start.elapsed());
     assert_eq!(told, report.hops, "every hop was told, in the report's order");
     let mut kinds: Vec<HopKind> = report.hops.iter().map(|hop| hop.kind).collect();
@@ -220,7 +225,7 @@ async fn poolers_texts_lead_to_the_right_advice() {
         Block,
         Code::Authentication,
     );
-    let told = connect(&parrot, Some(&secret), "test").await.expect_err("the parrot refuses");
+    let told = connect(Way::direct(&parrot, Some(&secret)), "test").await.expect_err("the parrot refuses");
     assert!(!format!("{told:?}").contains(PASSWORD), "{told:?}");
     assert!(told.why.unwrap().contains("(password)"), "the server's text is kept, without the password");
 }
@@ -238,7 +243,8 @@ async fn certificates_are_read_and_judged() {
     let plain = with_tls(&base, "localhost", TlsMode::VerifyFull, TlsRoots::System);
     let report = doctor(&plain, Some(&secret), None, None).await;
     names("server without encryption", &report, Kind::Tls, Block, Code::Tls);
-    let refused = connect(&plain, Some(&secret), "test").await.expect_err("never goes on unencrypted");
+    let refused =
+        connect(Way::direct(&plain, Some(&secret)), "test").await.expect_err("never goes on unencrypted");
     assert_eq!(refused.code, Code::Tls, "{refused:?}");
 
     server.with_certificate(&authority, "localhost", "90");
@@ -247,7 +253,7 @@ async fn certificates_are_read_and_judged() {
     assert!(report.usable && report.explanation.is_none(), "{report:#?}");
     let hop = report.hops.iter().find(|hop| hop.kind == Kind::Tls).unwrap();
     assert!(hop.evidence.contains("for localhost, 89 days left"), "{hop:?}");
-    let mut connection = connect(&good, Some(&secret), "test").await.unwrap();
+    let mut connection = connect(Way::direct(&good, Some(&secret)), "test").await.unwrap();
     assert!(session_facts(&mut connection, "public").await.unwrap().encrypted);
 
     let file = TlsRoots::File { path: authority.root().display().to_string() };
@@ -294,7 +300,10 @@ async fn certificates_are_read_and_judged() {
         format!("{:?}", report.explanation).contains("elsewhere.example.com"),
         "the certificate's name is told"
     );
-    assert_eq!(connect(&good, Some(&secret), "test").await.expect_err("wrong name").code, Code::Tls);
+    assert_eq!(
+        connect(Way::direct(&good, Some(&secret)), "test").await.expect_err("wrong name").code,
+        Code::Tls
+    );
     let report =
         doctor(&with_tls(&base, "localhost", TlsMode::VerifyCa, pasted()), Some(&secret), None, None).await;
     assert!(report.usable, "with the name left out it is accepted: {report:#?}");
@@ -496,15 +505,17 @@ async fn transaction_poolers_are_found_by_behaviour() {
         assert_eq!(report.headline, "The database is reached, but this is the pooler.");
         let report = doctor(&direct, Some(&secret), Some(&address(bouncer.port)), None).await;
         assert!(report.usable, "{what}: as the app's address it is fine, and the same database: {report:#?}");
-        let refused = connect(&address(bouncer.port), Some(&secret), "test")
+        let refused = connect(Way::direct(&address(bouncer.port), Some(&secret)), "test")
             .await
             .expect_err("session settings are refused");
         assert_eq!(refused.code, Code::TransactionPooler, "{refused:?}");
         let said = Address { says_pooler: true, ..address(bouncer.port) };
-        connect(&said, Some(&secret), "test").await.expect("an address that says pooler gets no settings");
+        connect(Way::direct(&said, Some(&secret)), "test")
+            .await
+            .expect("an address that says pooler gets no settings");
     }
     let locks = async || {
-        let mut connection = connect(&direct, Some(&secret), "test").await.unwrap();
+        let mut connection = connect(Way::direct(&direct, Some(&secret)), "test").await.unwrap();
         sqlx::query_scalar::<_, i64>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
             .fetch_one(&mut connection)
             .await
@@ -546,7 +557,7 @@ async fn sessions_get_their_settings_and_errors_their_place() {
         settings: vec![("statement_timeout".to_owned(), "7s".to_owned())],
         ..address(server.port)
     };
-    let mut connection = connect(&odd, Some(&secret), "drydock test").await.unwrap();
+    let mut connection = connect(Way::direct(&odd, Some(&secret)), "drydock test").await.unwrap();
     let show: (String, String, String, String) = sqlx::query_as(
         "SELECT current_schema()::text, current_setting('statement_timeout'), current_setting('application_name'), current_setting('extra_float_digits')",
     )
@@ -554,7 +565,7 @@ async fn sessions_get_their_settings_and_errors_their_place() {
     .await
     .unwrap();
     assert_eq!(show, ("odd \"name".to_owned(), "7s".to_owned(), "drydock test".to_owned(), "3".to_owned()));
-    assert!(identity(&mut connection, &odd).await.unwrap().system_identifier.is_some());
+    assert!(identity(&mut connection, place(&odd, None)).await.unwrap().system_identifier.is_some());
 
     let error = sqlx::raw_sql("SELECT 1; SELECT * FROM nowhere")
         .execute(&mut connection)
@@ -568,9 +579,9 @@ async fn sessions_get_their_settings_and_errors_their_place() {
     server.sql("app", "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
     server.sql("postgres", &format!("CREATE ROLE plain LOGIN PASSWORD '{PASSWORD}'"));
     let plain = as_user(&address(server.port), "plain");
-    let mut connection = connect(&plain, Some(&secret), "test").await.unwrap();
+    let mut connection = connect(Way::direct(&plain, Some(&secret)), "test").await.unwrap();
     sqlx::raw_sql("BEGIN").execute(&mut connection).await.unwrap();
-    let seen = identity(&mut connection, &plain).await.unwrap();
+    let seen = identity(&mut connection, place(&plain, None)).await.unwrap();
     assert_eq!((seen.system_identifier, seen.database.as_str()), (None, "app"));
     sqlx::raw_sql("SELECT 1").execute(&mut connection).await.expect("the transaction is not aborted");
 }
@@ -581,7 +592,7 @@ async fn a_server_that_stops_answering_ends_the_walk_in_time() {
     let server = Server::start(&[]);
     server.sql("postgres", "CREATE DATABASE app");
     let address = address(server.port);
-    let mut holder = connect(&address, Some(&secret), "holder").await.unwrap();
+    let mut holder = connect(Way::direct(&address, Some(&secret)), "holder").await.unwrap();
     sqlx::raw_sql("BEGIN; LOCK TABLE pg_catalog.pg_namespace IN ACCESS EXCLUSIVE MODE")
         .execute(&mut holder)
         .await
@@ -626,7 +637,7 @@ fn variables_and_files_of_psql_have_no_say() {
 #[ignore = "run by variables_and_files_of_psql_have_no_say in a process of its own"]
 async fn with_variables_of_psql() {
     let address = address(std::env::var("DRYDOCK_TEST_PORT").unwrap().parse().unwrap());
-    let result = connect(&address, Some(&secret()), "test").await;
+    let result = connect(Way::direct(&address, Some(&secret())), "test").await;
     if !std::env::var("PGOPTIONS").unwrap().is_empty() {
         let told = result.expect_err("a setting that cannot be taken back is refused");
         assert!(told.what.contains("PGOPTIONS"), "{told:?}");
@@ -637,7 +648,8 @@ async fn with_variables_of_psql() {
         .await
         .unwrap();
     assert_eq!(name, "test");
-    let told =
-        connect(&address, None, "test").await.expect_err("neither PGPASSWORD nor the password file is used");
+    let told = connect(Way::direct(&address, None), "test")
+        .await
+        .expect_err("neither PGPASSWORD nor the password file is used");
     assert_eq!(told.code, Code::Authentication, "{told:?}");
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
+use drydock_engine::adapters::postgres::connect::Way;
 use drydock_engine::adapters::sandbox::{Sandbox, Toolkit, demo, schema_dump};
 use drydock_engine::domain::address::{Address, TlsMode, TlsRoots};
 use drydock_engine::domain::secret::Secret;
@@ -227,15 +228,14 @@ async fn a_schema_read_out_of_18_can_be_sent_to_15() {
     let toolkit = Toolkit::find(None).unwrap();
     let schemas = ["public".to_owned(), "Odd *".to_owned()];
     for chosen in [&schemas[..], &[]] {
-        let sql = schema_dump(&toolkit, scratch.address(), None, chosen).await.unwrap();
+        let sql = schema_dump(&toolkit, Way::direct(scratch.address(), None), chosen).await.unwrap();
         assert!(!sql.contains("transaction_timeout") && !sql.contains("\\unrestrict"), "{sql}");
         let old = Postgres::start(Version::Debian15);
         old.create_database("copy").await;
         old.execute("copy", &sql).await;
         let again = schema_dump(
             &toolkit,
-            &tcp(&old, "copy", TlsMode::Off),
-            Some(&Secret::new(old.password())),
+            Way::direct(&tcp(&old, "copy", TlsMode::Off), Some(&Secret::new(old.password()))),
             chosen,
         )
         .await
@@ -277,7 +277,7 @@ async fn a_schema_dump_checks_the_certificate_as_the_address_says() {
     let read = async |server: &Postgres, tls: TlsMode, roots: Option<TlsRoots>| {
         let mut address = tcp(server, "postgres", tls);
         address.roots = roots.unwrap_or(address.roots);
-        schema_dump(&toolkit, &address, Some(&secret), none).await
+        schema_dump(&toolkit, Way::direct(&address, Some(&secret)), none).await
     };
     assert!(read(&right, TlsMode::VerifyFull, None).await.is_ok());
     let pem = std::fs::read_to_string(right.authority().unwrap().certificate()).unwrap();
@@ -292,8 +292,7 @@ async fn a_schema_dump_checks_the_certificate_as_the_address_says() {
     assert!(read(&wrong, TlsMode::Unchecked, Some(TlsRoots::System)).await.is_ok());
     let failure = schema_dump(
         &toolkit,
-        &tcp(&right, "postgres", TlsMode::VerifyFull),
-        Some(&Secret::new("wrong")),
+        Way::direct(&tcp(&right, "postgres", TlsMode::VerifyFull), Some(&Secret::new("wrong"))),
         none,
     )
     .await

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod host_keys;
+mod journey;
 mod leftovers;
 mod logins;
 mod loss;

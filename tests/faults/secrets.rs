@@ -9,6 +9,7 @@ use drydock_engine::domain::environment::{
 use drydock_engine::domain::plan::{Confirmation, PlanPurpose};
 use drydock_engine::domain::run::RunStatus;
 use drydock_engine::domain::secret::{Keeping, Secret};
+use drydock_engine::domain::transport::TransportDraft;
 use drydock_lab::{Keyring, Postgres, Version};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -204,6 +205,7 @@ async fn through_the_engine(console: &Console, keeping: Keeping) {
             address: parsed.address.clone(),
             password: PasswordChoice::Pending { handle: parsed.password.unwrap(), keeping },
         },
+        transport: TransportDraft::Direct,
         rules: GuardRules::for_tier(Tier::Development),
         migrations_folder: Some(console.migrations().display().to_string()),
     };

@@ -4,7 +4,9 @@ use super::{Answer, On};
 use drydock_engine::domain::address::ParsedAddress;
 use drydock_engine::domain::doctor::{DoctorReport, Hop};
 use drydock_engine::domain::environment::{Environment, EnvironmentDraft};
-use drydock_engine::domain::secret::{Secret, SecretStoreStatus};
+use drydock_engine::domain::secret::{Secret, SecretOf, SecretStoreStatus};
+use drydock_engine::domain::ssh::{Choice, HostKeyPin, HostKeyReport};
+use drydock_engine::domain::transport::{LineStatus, SshDraft};
 use tauri::ipc::Channel;
 
 /// Takes a pasted address apart; its password stays in the engine.
@@ -42,16 +44,16 @@ pub async fn vault_unlock(engine: On<'_>, passphrase: String) -> Answer<SecretSt
     engine.vault_unlock(Secret::new(passphrase)).await
 }
 
-/// Takes the password of an environment that asks each time.
+/// Takes a secret that an environment asks for at each start.
 #[tauri::command]
 #[specta::specta]
 pub async fn secret_provide(
     engine: On<'_>,
     environment_id: String,
     text: String,
-    runtime: bool,
+    of: SecretOf,
 ) -> Answer<()> {
-    engine.secret_provide(&environment_id, Secret::new(text), runtime).await
+    engine.secret_provide(&environment_id, Secret::new(text), of).await
 }
 
 /// Walks to the database hop by hop.
@@ -77,6 +79,34 @@ pub async fn connection_test_draft(
     engine
         .connection_test_draft(&draft, environment_id.as_deref(), &mut |hop| drop(on_hop.send(hop.clone())))
         .await
+}
+
+/// Which way to speak SSH fits a draft, and why.
+#[tauri::command]
+#[specta::specta]
+pub async fn ssh_choice(engine: On<'_>, draft: SshDraft) -> Answer<Choice> {
+    Ok(engine.ssh_choice(&draft).await)
+}
+
+/// The pin for a host key that was compared, for a draft.
+#[tauri::command]
+#[specta::specta]
+pub async fn host_key_pin(engine: On<'_>, report: HostKeyReport) -> Answer<HostKeyPin> {
+    engine.host_key_pin(&report)
+}
+
+/// Pins a host key that was compared, for a stored environment.
+#[tauri::command]
+#[specta::specta]
+pub async fn host_key_trust(engine: On<'_>, environment_id: String, report: HostKeyReport) -> Answer<()> {
+    engine.host_key_trust(&environment_id, &report).await
+}
+
+/// How an environment's line to its SSH host stands.
+#[tauri::command]
+#[specta::specta]
+pub async fn line_status(engine: On<'_>, environment_id: String) -> Answer<Option<LineStatus>> {
+    engine.line_status(&environment_id).await
 }
 
 /// Pins the database that answers now.

@@ -1,5 +1,6 @@
 //! One server, one engine, the real command line, and projects to try them on.
 
+use drydock_engine::adapters::postgres::connect::Way;
 use drydock_engine::adapters::sandbox::{Toolkit, schema_dump};
 use drydock_engine::domain::change_set::DryRunReport;
 use drydock_engine::domain::environment::Tier;
@@ -238,9 +239,13 @@ pub async fn recorded(url: &str) -> Vec<Recorded> {
 pub async fn schema_of(url: &str) -> String {
     let target = Target::from_url(&Secret::new(url.to_owned()), Tier::Development, None).unwrap();
     let connector = &target.connector;
-    schema_dump(&Toolkit::find(None).unwrap(), &connector.address, connector.password.as_ref(), &[])
-        .await
-        .unwrap()
+    schema_dump(
+        &Toolkit::find(None).unwrap(),
+        Way::direct(&connector.address, connector.password.as_ref()),
+        &[],
+    )
+    .await
+    .unwrap()
 }
 
 /// The definitions of everything, and number and digest of every table's rows: equal before and after

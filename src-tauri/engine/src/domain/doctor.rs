@@ -128,4 +128,7 @@ pub struct DoctorReport {
     pub round_trip_ms: Option<f64>,
     /// Nothing blocks and nothing is unknown.
     pub usable: bool,
+    /// The SSH host's key that was not accepted: an unknown one can be compared and pinned.
+    #[serde(default)]
+    pub host_key: Option<super::ssh::HostKeyReport>,
 }

@@ -1,6 +1,11 @@
 //! Environments: a named place with a tier, a target and guard rules.
 
-use super::{address::Address, identity::IdentityPin, secret::Credential};
+use super::{
+    address::Address,
+    identity::IdentityPin,
+    secret::Credential,
+    transport::{Transport, TransportDraft},
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +116,9 @@ pub struct Environment {
     pub runtime: Option<Access>,
     /// The direct or session address: everything Drydock does goes here.
     pub direct: Access,
+    /// How both addresses are reached.
+    #[serde(default)]
+    pub transport: Transport,
     /// Limits.
     pub rules: GuardRules,
     /// The migration set, once chosen.
@@ -157,6 +165,9 @@ pub struct EnvironmentDraft {
     pub runtime: Option<AccessDraft>,
     /// The direct or session address.
     pub direct: AccessDraft,
+    /// How both addresses are reached.
+    #[serde(default)]
+    pub transport: TransportDraft,
     /// Limits.
     pub rules: GuardRules,
     /// Migrations folder or project root, as chosen.

@@ -112,6 +112,8 @@ codes! {
     SshHandshake = "DRY-1122",
     /// The chosen implementation cannot log in like that.
     SshUnsuited = "DRY-1123",
+    /// The secret of an SSH login is asked for at each start.
+    SshSecretNeeded = "DRY-1124",
     /// The database behind the environment is not the one that was pinned.
     IdentityChanged = "DRY-1201",
     /// The plan no longer fits the state it was made from.

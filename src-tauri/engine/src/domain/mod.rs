@@ -20,6 +20,7 @@ pub mod sandbox;
 pub mod secret;
 pub mod ssh;
 pub mod statement;
+pub mod transport;
 
 pub use error::{Failure, FailureCode};
 pub use finding::{Finding, Outcome};

@@ -53,6 +53,19 @@ pub enum Keeping {
     AskEachTime,
 }
 
+/// Which secret of an environment is handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum SecretOf {
+    /// The password of the direct address.
+    Direct,
+    /// The password of the app's own address.
+    Runtime,
+    /// The password or passphrase of the SSH login.
+    Ssh,
+}
+
 /// What this computer offers for keeping secrets, found by really storing and reading one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(specta::Type))]

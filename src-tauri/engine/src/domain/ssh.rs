@@ -82,6 +82,16 @@ impl SshLogin {
         }
     }
 
+    /// The same handle, to be replaced.
+    pub fn credential_mut(&mut self) -> Option<&mut Credential> {
+        match self {
+            Self::Agent { .. } => None,
+            Self::KeyFile { passphrase, .. } => passphrase.as_mut(),
+            Self::Password { password } => Some(password),
+            Self::KeyboardInteractive { answer } => answer.as_mut(),
+        }
+    }
+
     /// The handle of the secret that it needs.
     pub fn credential(&self) -> Option<&Credential> {
         match self {

@@ -51,6 +51,7 @@ impl Engine {
             address: scratch.address().clone(),
             password: sandbox.password(),
             check_timeout_ms: target.rules.check_timeout_ms,
+            route: None,
         };
         let mut connection = connector.open("drydock drift").await?;
         let patience = target.connector.patience();

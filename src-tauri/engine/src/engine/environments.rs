@@ -1,10 +1,10 @@
 //! Environments: made, changed, tested, forgotten.
 
+use super::lines::{OnHop, examine};
 use super::{Engine, Target};
 use crate::adapters::files;
-use crate::adapters::postgres::doctor;
 use crate::domain::address::ParsedAddress;
-use crate::domain::doctor::{DoctorReport, Hop};
+use crate::domain::doctor::DoctorReport;
 use crate::domain::environment::{
     Access, AccessDraft, Environment, EnvironmentDraft, EnvironmentStatus, EnvironmentSummary,
     MigrationSource, PasswordChoice,
@@ -12,7 +12,7 @@ use crate::domain::environment::{
 use crate::domain::identity::{IdentityPin, IdentityVerdict};
 use crate::domain::overview::Overview;
 use crate::domain::run::RunStatus;
-use crate::domain::secret::{Credential, Secret, SecretStoreStatus};
+use crate::domain::secret::{Credential, Secret, SecretOf, SecretStoreStatus};
 use crate::domain::{Failure, FailureCode, Outcome};
 use crate::planner;
 use crate::runner::session::Connector;
@@ -98,6 +98,9 @@ impl Engine {
         let new = self.environment_from(draft, old.id.clone(), Some(&old)).await?;
         self.store().save_environment(&new).await?;
         self.inner.connections.lock().await.remove(id);
+        if old.transport != new.transport {
+            self.close_line(&old.transport).await;
+        }
         for credential in
             credentials(&old).into_iter().filter(|credential| !credentials(&new).contains(credential))
         {
@@ -131,12 +134,12 @@ impl Engine {
             created_at: Utc::now(),
             ..original
         };
-        for access in copy.runtime.iter_mut().chain([&mut copy.direct]) {
-            if let Some(credential) = &access.password {
-                let secret = self.secrets().get(credential).await?;
-                let handle = self.secrets().pending_put(secret);
-                access.password = Some(self.secrets().keep(&handle, credential.kept).await?);
-            }
+        let passwords = copy.runtime.iter_mut().chain([&mut copy.direct]);
+        let own = passwords.filter_map(|access| access.password.as_mut());
+        for credential in own.chain(copy.transport.credentials_mut()) {
+            let secret = self.secrets().get(credential).await?;
+            let handle = self.secrets().pending_put(secret);
+            *credential = self.secrets().keep(&handle, credential.kept).await?;
         }
         self.store().save_environment(&copy).await?;
         Ok(copy)
@@ -170,6 +173,7 @@ impl Engine {
                 .next("Wait for it, or cancel it."));
         }
         self.inner.connections.lock().await.remove(id);
+        self.close_line(&environment.transport).await;
         for credential in credentials(&environment) {
             self.secrets().forget(credential).await?;
         }
@@ -208,6 +212,7 @@ impl Engine {
             Some(folder) if !folder.trim().is_empty() => Some(source(Path::new(folder.trim()))?),
             _ => None,
         };
+        let transport = self.transport_from(draft.transport, old.map(|old| &old.transport)).await?;
         let direct = self.access(draft.direct, old.map(|old| &old.direct)).await?;
         let runtime = match draft.runtime {
             Some(runtime) => Some(self.access(runtime, old.and_then(|old| old.runtime.as_ref())).await?),
@@ -220,6 +225,7 @@ impl Engine {
             colour: draft.colour,
             runtime,
             direct,
+            transport,
             rules: draft.rules.clamped(draft.tier),
             migrations,
             pin: old.and_then(|old| old.pin.clone()),
@@ -275,13 +281,20 @@ impl Engine {
         Ok(self.secrets().status().await)
     }
 
-    /// Takes the password of an environment that asks each time.
+    /// Takes a secret that an environment asks for at each start.
     ///
     /// # Errors
     /// [`FailureCode::EnvironmentUnknown`], [`FailureCode::Store`].
-    pub async fn secret_provide(&self, id: &str, text: Secret, runtime: bool) -> Result<(), Failure> {
+    pub async fn secret_provide(&self, id: &str, text: Secret, of: SecretOf) -> Result<(), Failure> {
         let environment = self.store().environment(id).await?;
-        let access = if runtime { environment.runtime.as_ref() } else { Some(&environment.direct) };
+        let access = match of {
+            SecretOf::Direct => Some(&environment.direct),
+            SecretOf::Runtime => environment.runtime.as_ref(),
+            SecretOf::Ssh => {
+                self.provide_ssh_secret(&environment.transport, text).await;
+                return Ok(());
+            }
+        };
         if let Some(credential) = access.and_then(|access| access.password.as_ref()) {
             self.secrets().provide(credential, text);
         }
@@ -292,31 +305,24 @@ impl Engine {
     ///
     /// # Errors
     /// Only when the environment or its secret is not at hand; what fails on the way is in the report.
-    pub async fn connection_test(
-        &self,
-        id: &str,
-        on_hop: &mut (dyn FnMut(&Hop) + Send + Sync),
-    ) -> Result<DoctorReport, Failure> {
+    pub async fn connection_test(&self, id: &str, on_hop: OnHop<'_>) -> Result<DoctorReport, Failure> {
         let environment = self.store().environment(id).await?;
+        let route = self.route(&environment.transport).await?;
+        let connector = |access: &Access, password| Connector {
+            address: access.address.clone(),
+            password,
+            check_timeout_ms: environment.rules.check_timeout_ms,
+            route: route.clone(),
+        };
         let password = self.secret(environment.direct.password.as_ref()).await?;
+        let direct = connector(&environment.direct, password);
         let runtime = match &environment.runtime {
-            Some(access) => Some((&access.address, self.secret(access.password.as_ref()).await?)),
+            Some(access) => Some(connector(access, self.secret(access.password.as_ref()).await?)),
             None => None,
         };
-        let runtime = runtime.as_ref().map(|(address, password)| (*address, password.as_ref()));
-        let report = doctor::examine(
-            &environment.direct.address,
-            password.as_ref(),
-            runtime,
-            environment.pin.as_ref(),
-            on_hop,
-        )
-        .await;
-        if let (Some(identity), None) = (&report.identity, &environment.pin)
-            && report.usable
-        {
+        let report = examine(&direct, runtime.as_ref(), environment.pin.as_ref(), true, on_hop).await;
+        if report.identity.is_some() && environment.pin.is_none() && report.usable {
             let target = self.target(&environment.id).await?;
-            let _ = identity;
             // First contact: pinned with the ledger as it is.
             let _ = self.observe(&target).await;
         }
@@ -331,24 +337,31 @@ impl Engine {
         &self,
         draft: &EnvironmentDraft,
         id: Option<&str>,
-        on_hop: &mut (dyn FnMut(&Hop) + Send + Sync),
+        on_hop: OnHop<'_>,
     ) -> Result<DoctorReport, Failure> {
         let old = match id {
             Some(id) => Some(self.store().environment(id).await?),
             None => None,
         };
         check_address(&draft.direct)?;
+        let route = self.draft_route(&draft.transport, old.as_ref().map(|old| &old.transport)).await?;
+        let connector = |access: &AccessDraft, password| Connector {
+            address: access.address.clone(),
+            password,
+            check_timeout_ms: draft.rules.check_timeout_ms,
+            route: route.clone(),
+        };
         let password = self.draft_secret(&draft.direct, old.as_ref().map(|old| &old.direct)).await?;
+        let direct = connector(&draft.direct, password);
         let runtime = match &draft.runtime {
             Some(access) => {
                 let kept = old.as_ref().and_then(|old| old.runtime.as_ref());
-                Some((&access.address, self.draft_secret(access, kept).await?))
+                Some(connector(access, self.draft_secret(access, kept).await?))
             }
             None => None,
         };
-        let runtime = runtime.as_ref().map(|(address, password)| (*address, password.as_ref()));
         let pin = old.as_ref().and_then(|old| old.pin.as_ref());
-        Ok(doctor::examine(&draft.direct.address, password.as_ref(), runtime, pin, on_hop).await)
+        Ok(examine(&direct, runtime.as_ref(), pin, false, on_hop).await)
     }
 
     async fn secret(&self, credential: Option<&Credential>) -> Result<Option<Secret>, Failure> {
@@ -423,8 +436,10 @@ impl Engine {
         }
         let environment = self.store().environment(id).await?;
         let password = self.secret(environment.direct.password.as_ref()).await?;
+        let route = self.route(&environment.transport).await?;
         let mut target = Target::bare(environment);
         target.connector.password = password;
+        target.connector.route = route;
         Ok(target)
     }
 
@@ -488,6 +503,7 @@ impl Target {
                 address: environment.direct.address.clone(),
                 password: None,
                 check_timeout_ms: environment.rules.check_timeout_ms,
+                route: None,
             },
             folder: environment.migrations.as_ref().map(|source| source.folder.clone().into()),
             environment: Some(environment),
@@ -511,6 +527,7 @@ fn credentials(environment: &Environment) -> Vec<&Credential> {
         .iter()
         .chain([&environment.direct])
         .filter_map(|access| access.password.as_ref())
+        .chain(environment.transport.credentials())
         .collect()
 }
 

@@ -2,6 +2,7 @@
 
 mod drift;
 mod environments;
+mod lines;
 mod observe;
 mod overview;
 mod plans;
@@ -17,6 +18,7 @@ pub use settings::{Settings, Theme};
 
 use crate::adapters::keyring::SecretStore;
 use crate::adapters::sandbox::Sandbox;
+use crate::adapters::ssh::{Lines, Places};
 use crate::adapters::store::Store;
 use crate::domain::environment::{Environment, GuardRules, Tier};
 use crate::domain::secret::Secret;
@@ -40,6 +42,7 @@ pub struct Engine {
 struct Inner {
     store: Arc<Store>,
     secrets: SecretStore,
+    lines: Arc<Lines>,
     sandbox: Mutex<Option<Arc<Sandbox>>>,
     live: Mutex<HashMap<String, Live>>,
     scripts: Mutex<HashMap<String, Arc<Script>>>,
@@ -88,6 +91,7 @@ impl Target {
                 address: parsed.address,
                 password,
                 check_timeout_ms: GuardRules::for_tier(tier).check_timeout_ms,
+                route: None,
             },
             folder,
         })
@@ -136,6 +140,7 @@ impl Engine {
             inner: Arc::new(Inner {
                 store,
                 secrets: SecretStore::open(data),
+                lines: Arc::new(Lines::new(Places::of_this_user())),
                 sandbox: Mutex::default(),
                 live: Mutex::default(),
                 scripts: Mutex::default(),
@@ -158,6 +163,17 @@ impl Engine {
 
     fn secrets(&self) -> &SecretStore {
         &self.inner.secrets
+    }
+
+    fn lines(&self) -> Arc<Lines> {
+        Arc::clone(&self.inner.lines)
+    }
+
+    /// Closes every line to an SSH host. For the end of the program: a line that is open then is noticed
+    /// by the host only after a while.
+    pub async fn close_lines(&self) {
+        self.inner.connections.lock().await.clear();
+        self.inner.lines.close_all().await;
     }
 
     fn draw_id() -> String {

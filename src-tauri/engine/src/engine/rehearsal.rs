@@ -4,11 +4,9 @@ use super::{Engine, Target};
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::script::{self, Leftover, ScriptError};
 use crate::adapters::postgres::{catalogue, words};
-use crate::adapters::sandbox::schema_dump;
 use crate::domain::change_set::{DryRunReport, Trial, Tried};
 use crate::domain::plan::Plan;
 use crate::domain::run::RunEventKind;
-use crate::domain::secret::Secret;
 use crate::domain::{Failure, FailureCode};
 use crate::planner::{objects, sql};
 use crate::runner::dry_run::Piece;
@@ -67,6 +65,7 @@ impl Engine {
             address: scratch.address().clone(),
             password: sandbox.password(),
             check_timeout_ms: target.rules.check_timeout_ms,
+            route: None,
         };
         let mut connection = connector.open("drydock rehearsal").await?;
         let result =
@@ -165,10 +164,7 @@ impl Engine {
             .map_err(|error| failure(&error))?;
         drop(live);
         if there.count() > 0 {
-            let password: Option<&Secret> = target.connector.password.as_ref();
-            let text =
-                schema_dump(&self.toolkit()?, &target.connector.address, password, &[schema.to_owned()])
-                    .await?;
+            let text = target.connector.dump_schema(&self.toolkit()?, schema).await?;
             let text = format!("DROP SCHEMA IF EXISTS {} CASCADE;\n{text}", words::identifier(schema));
             script::send(connection, text).await.map_err(|error| {
                 Failure::new(

@@ -4,6 +4,7 @@ use super::Engine;
 use crate::adapters::sandbox::{Sandbox, Toolkit, demo};
 use crate::domain::environment::{Access, Colour, Environment, GuardRules, MigrationSource, Tier};
 use crate::domain::sandbox::SandboxStatus;
+use crate::domain::transport::Transport;
 use crate::domain::{Failure, FailureCode};
 use chrono::Utc;
 use std::sync::Arc;
@@ -115,6 +116,7 @@ impl Engine {
             colour: Colour::Tier,
             runtime: None,
             direct: Access { address: installed.address, password },
+            transport: Transport::Direct,
             rules: GuardRules::for_tier(Tier::Development),
             migrations: Some(MigrationSource { folder: installed.migrations_folder.display().to_string() }),
             pin: None,

@@ -2,18 +2,22 @@
 //! cancels and keeps books. The lock sits on the session that works: after a kill of the console it
 //! stays held for as long as the server is still at work.
 
-use crate::adapters::postgres::connect;
+use crate::adapters::postgres::connect::{self, Through, Way};
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::ledger::LOCK_KEY;
 use crate::adapters::postgres::observe::{self, SessionState};
 use crate::adapters::postgres::script::{self, send};
 use crate::adapters::postgres::words::identifier;
+use crate::adapters::sandbox::{Toolkit, schema_dump};
+use crate::adapters::ssh::{Lines, Secrets, Tunnel};
 use crate::domain::address::Address;
 use crate::domain::run::Blocker;
 use crate::domain::secret::Secret;
+use crate::domain::ssh::{SshAccess, SshTarget};
 use crate::domain::{Failure, FailureCode};
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the server may take to answer what is answered at once on a line that is not dead.
@@ -30,6 +34,52 @@ pub struct Connector {
     pub password: Option<Secret>,
     /// What a read may take, milliseconds; a guard rule.
     pub check_timeout_ms: u32,
+    /// The line to go through; `None`: straight from this computer.
+    pub route: Option<Route>,
+}
+
+/// A line to an SSH host, with what is needed to open it.
+#[derive(Clone)]
+pub struct Route {
+    /// The console's lines.
+    pub lines: Arc<Lines>,
+    /// The host and the login there.
+    pub access: SshAccess,
+    /// Secrets of the login.
+    pub secrets: Secrets,
+}
+
+impl Route {
+    /// A tunnel to where the address leads, seen from the SSH host.
+    ///
+    /// # Errors
+    /// When the line cannot be opened.
+    pub async fn tunnel(&self, address: &Address) -> Result<Arc<Tunnel>, Failure> {
+        self.lines.tunnel(&self.access, &self.secrets, &ssh_target(address)).await
+    }
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Route").field("access", &self.access).finish_non_exhaustive()
+    }
+}
+
+async fn open(way: Way<'_>, application: &str, limit_ms: Option<u32>) -> Result<PgConnection, Failure> {
+    match limit_ms {
+        Some(limit) => connect::connect_reading(way, application, limit).await,
+        None => connect::connect(way, application).await,
+    }
+}
+
+/// What a tunnel has to lead to for an address.
+pub fn ssh_target(address: &Address) -> SshTarget {
+    if address.is_socket() {
+        let folder = address.host.trim_end_matches('/');
+        SshTarget::Socket { path: format!("{folder}/.s.PGSQL.{}", address.port) }
+    } else {
+        SshTarget::Tcp { host: address.host.clone(), port: address.port }
+    }
 }
 
 impl Connector {
@@ -38,7 +88,7 @@ impl Connector {
     /// # Errors
     /// The failure of the first hop that does not work.
     pub async fn open(&self, application: &str) -> Result<PgConnection, Failure> {
-        connect::connect(&self.address, self.password.as_ref(), application).await
+        self.open_within(application, None).await
     }
 
     /// Opens a session that only reads: the server ends each of its statements after the time a check may
@@ -47,8 +97,33 @@ impl Connector {
     /// # Errors
     /// The failure of the first hop that does not work.
     pub async fn open_reading(&self, application: &str) -> Result<PgConnection, Failure> {
-        connect::connect_reading(&self.address, self.password.as_ref(), application, self.check_timeout_ms)
-            .await
+        self.open_within(application, Some(self.check_timeout_ms)).await
+    }
+
+    /// The schema as SQL text, read out by the toolkit's `pg_dump`.
+    ///
+    /// # Errors
+    /// When the target cannot be reached or its schema not be read.
+    pub async fn dump_schema(&self, toolkit: &Toolkit, schema: &str) -> Result<String, Failure> {
+        let way = Way::direct(&self.address, self.password.as_ref());
+        let schemas = [schema.to_owned()];
+        let Some(route) = &self.route else { return schema_dump(toolkit, way, &schemas).await };
+        // libpq encrypts nothing on a socket, so a port is needed; it is closed when the dump is done.
+        let target = ssh_target(&self.address);
+        let tunnel = route.lines.tunnel_on_loopback(&route.access, &route.secrets, &target).await?;
+        let through = Through { local: tunnel.local(), host: &route.access.host };
+        let dumped = schema_dump(toolkit, Way { through: Some(through), ..way }, &schemas).await;
+        dumped.map_err(|failure| tunnel.refused().unwrap_or(failure))
+    }
+
+    async fn open_within(&self, application: &str, limit_ms: Option<u32>) -> Result<PgConnection, Failure> {
+        let way = Way::direct(&self.address, self.password.as_ref());
+        let Some(route) = &self.route else { return open(way, application, limit_ms).await };
+        let tunnel = route.tunnel(&self.address).await?;
+        let through = Through { local: tunnel.local(), host: &route.access.host };
+        let opened = open(Way { through: Some(through), ..way }, application, limit_ms).await;
+        // The driver only sees the connection end; the tunnel knows why.
+        opened.map_err(|failure| tunnel.refused().unwrap_or(failure))
     }
 
     /// The answer to one reading message, or a lost line where neither answer nor time-out comes.
@@ -67,9 +142,9 @@ impl Connector {
         Duration::from_millis(u64::from(self.check_timeout_ms)) + BEYOND_THE_LIMIT
     }
 
-    /// `host:port`, as the identity records it.
+    /// Where it leads, as the identity records it.
     pub fn place(&self) -> String {
-        format!("{}:{}", self.address.host, self.address.port)
+        connect::place(&self.address, self.route.as_ref().map(|route| route.access.host.as_str()))
     }
 }
 

@@ -10,6 +10,7 @@
 //! settings; that refusal names the pooler and is wanted.
 
 use super::failure::{failure, scrub};
+use crate::adapters::ssh::Local;
 use crate::domain::{
     Failure, FailureCode,
     address::{Address, TlsMode, TlsRoots},
@@ -36,41 +37,77 @@ pub(super) enum Settings {
     Bare,
 }
 
+/// A way to a database: what the address says, and the local end of a tunnel where one leads there.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    /// The address, as the server's side sees it.
+    pub address: &'a Address,
+    /// Password.
+    pub password: Option<&'a Secret>,
+    /// The tunnel; `None`: straight from this computer.
+    pub through: Option<Through<'a>>,
+}
+
+/// A tunnel on the way.
+#[derive(Debug, Clone, Copy)]
+pub struct Through<'a> {
+    /// Its local end.
+    pub local: &'a Local,
+    /// The SSH host, as the operator named it.
+    pub host: &'a str,
+}
+
+impl<'a> Way<'a> {
+    /// Straight from this computer.
+    pub fn direct(address: &'a Address, password: Option<&'a Secret>) -> Self {
+        Self { address, password, through: None }
+    }
+
+    /// Where it leads, as an identity records it.
+    pub fn place(&self) -> String {
+        place(self.address, self.through.map(|through| through.host))
+    }
+}
+
+/// `host:port`, IPv6 addresses in brackets, and the SSH host from which that is seen.
+pub fn place(address: &Address, ssh_host: Option<&str>) -> String {
+    let (host, port) = (&address.host, address.port);
+    let place = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    match ssh_host {
+        Some(ssh_host) => format!("{place} seen from {ssh_host}"),
+        None => place,
+    }
+}
+
 /// Opens a connection. One try; a wrong password is never tried twice, a refused encryption never
 /// answered by going on in plain text. Limited to the address's `connect_timeout_seconds`.
 /// Fails with the codes DRY-1101 to DRY-1110.
-pub async fn connect(
-    address: &Address,
-    password: Option<&Secret>,
-    application_name: &str,
-) -> Result<PgConnection, Failure> {
-    let settings = if address.says_pooler { Settings::Bare } else { Settings::Full };
-    connect_with(address, password, application_name, settings).await
+pub async fn connect(way: Way<'_>, application_name: &str) -> Result<PgConnection, Failure> {
+    connect_with(way, application_name, if way.address.says_pooler { Settings::Bare } else { Settings::Full })
+        .await
 }
 
 /// [`connect`] for a session that only reads: each statement ends after `limit_ms`.
 pub async fn connect_reading(
-    address: &Address,
-    password: Option<&Secret>,
+    way: Way<'_>,
     application_name: &str,
     limit_ms: u32,
 ) -> Result<PgConnection, Failure> {
-    let settings = if address.says_pooler { Settings::Bare } else { Settings::Reading(limit_ms) };
-    connect_with(address, password, application_name, settings).await
+    let settings = if way.address.says_pooler { Settings::Bare } else { Settings::Reading(limit_ms) };
+    connect_with(way, application_name, settings).await
 }
 
 /// [`connect`] with a choice of start-up settings.
 pub(super) async fn connect_with(
-    address: &Address,
-    password: Option<&Secret>,
+    way: Way<'_>,
     application_name: &str,
     settings: Settings,
 ) -> Result<PgConnection, Failure> {
-    let options = options(address, password, application_name, settings).await?;
-    let limit = Duration::from_secs(u64::from(address.connect_timeout_seconds.clamp(1, 60)));
+    let options = options(way, application_name, settings).await?;
+    let limit = Duration::from_secs(u64::from(way.address.connect_timeout_seconds.clamp(1, 60)));
     match tokio::time::timeout(limit, options.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(scrub(failure(&error), password, address)),
+        Ok(Err(error)) => Err(scrub(failure(&error), way.password, way.address)),
         Err(_) => Err(Failure::new(
             FailureCode::Unreachable,
             format!("The server did not let us in within {} s.", limit.as_secs()),
@@ -81,12 +118,12 @@ pub(super) async fn connect_with(
 }
 
 async fn options(
-    address: &Address,
-    password: Option<&Secret>,
+    way: Way<'_>,
     application_name: &str,
     settings: Settings,
 ) -> Result<PgConnectOptions, Failure> {
     refuse_foreign_variables()?;
+    let Way { address, password, through } = way;
     let mut options = PgConnectOptions::new_without_pgpass()
         .host(&address.host)
         .port(address.port)
@@ -110,6 +147,13 @@ async fn options(
             options = options.options([("extra_float_digits", "3")]);
         }
     }
+    options = match through.map(|through| through.local) {
+        None => options,
+        // The host stays the database's own name: its certificate is checked against that.
+        #[cfg(unix)]
+        Some(Local::Socket { folder, port }) => options.socket(folder).port(*port),
+        Some(Local::Loopback { port }) => loopback(options, address, *port)?,
+    };
     if !address.settings.is_empty() {
         options = options.options(address.settings.iter().map(|(key, value)| (key, value)));
     }
@@ -118,6 +162,20 @@ async fn options(
         options = options.options([("statement_timeout", limit_ms.to_string())]);
     }
     Ok(options)
+}
+
+/// A tunnel that ends on a port of this computer. The driver checks a certificate against the name that it
+/// connects to, which is not the database's here: an address that asks for that check is refused.
+fn loopback(options: PgConnectOptions, address: &Address, port: u16) -> Result<PgConnectOptions, Failure> {
+    if address.tls == TlsMode::VerifyFull {
+        return Err(Failure::new(
+            FailureCode::Tls,
+            "Through a tunnel on this system, the database's certificate cannot be checked against its name yet.",
+        )
+        .unchanged("No connection was made.")
+        .next("Choose `issuer only` in the address: the tunnel itself is encrypted, and its host is checked."));
+    }
+    Ok(options.host("127.0.0.1").port(port))
 }
 
 fn ssl_mode(tls: TlsMode) -> PgSslMode {

@@ -7,12 +7,14 @@ mod pooler;
 mod same;
 mod session;
 
+use super::connect::Way;
+use crate::adapters::ssh::ByteStream;
 use crate::domain::{
     Failure, FailureCode, Outcome,
     address::Address,
     doctor::{DoctorReport, Explanation, Hop, HopKind},
     identity::{IdentityPin, TargetIdentity},
-    secret::Secret,
+    ssh::HostKeyReport,
 };
 use std::{
     future::Future,
@@ -35,17 +37,59 @@ const NOTHING_WRITTEN: &str = "Nothing was written. The saved address is as it w
 /// were not reached last. Never fails: what goes wrong is in the report. One login is tried for each
 /// address, and no further one after a refusal.
 pub async fn examine(
-    direct: &Address,
-    password: Option<&Secret>,
-    runtime: Option<(&Address, Option<&Secret>)>,
+    direct: Way<'_>,
+    runtime: Option<Way<'_>>,
     pin: Option<&IdentityPin>,
     on_hop: &mut (dyn FnMut(&Hop) + Send + Sync),
 ) -> DoctorReport {
-    let mut walk = Walk::new(on_hop, runtime.is_some());
-    if network::walk(&mut walk, direct).await {
-        session::walk(&mut walk, direct, password, runtime, pin).await;
+    let mut walk = Walk::new(on_hop, true, runtime.is_some());
+    if network::walk(&mut walk, direct.address).await {
+        session::walk(&mut walk, direct, runtime, pin).await;
     }
     walk.finish()
+}
+
+/// The same over a line to an SSH host that was walked before: `stream` comes out at the database's port.
+pub async fn examine_tunnelled(
+    line: LineWalked,
+    stream: ByteStream,
+    direct: Way<'_>,
+    runtime: Option<Way<'_>>,
+    pin: Option<&IdentityPin>,
+    on_hop: &mut (dyn FnMut(&Hop) + Send + Sync),
+) -> DoctorReport {
+    let mut walk = Walk::new(on_hop, false, runtime.is_some()).after(line);
+    if network::walk_tunnelled(&mut walk, direct.address, stream).await {
+        session::walk(&mut walk, direct, runtime, pin).await;
+    }
+    walk.finish()
+}
+
+/// A failure on the line after its own hops had passed.
+pub fn explain_line(failure: &Failure) -> Explanation {
+    explain(HopKind::SshTarget, failure)
+}
+
+/// The report of a walk that did not get beyond the SSH host.
+pub fn line_only(
+    line: LineWalked,
+    with_runtime: bool,
+    on_hop: &mut (dyn FnMut(&Hop) + Send + Sync),
+) -> DoctorReport {
+    Walk::new(on_hop, false, with_runtime).after(line).finish()
+}
+
+/// What the walk to the SSH host came to; its hops were told already.
+#[derive(Debug)]
+pub struct LineWalked {
+    /// Hops in order.
+    pub hops: Vec<Hop>,
+    /// The hop that failed, explained.
+    pub explanation: Option<Explanation>,
+    /// The host key that is asked about.
+    pub host_key: Option<HostKeyReport>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// The walk so far.
@@ -57,6 +101,9 @@ struct Walk<'a> {
     explanations: Vec<(Outcome, Explanation)>,
     identity: Option<TargetIdentity>,
     round_trip: Option<Duration>,
+    /// What the walk to an SSH host took.
+    before: Duration,
+    host_key: Option<HostKeyReport>,
 }
 
 /// What a hop showed.
@@ -96,11 +143,10 @@ fn explain(hop: HopKind, failure: &Failure) -> Explanation {
 }
 
 impl<'a> Walk<'a> {
-    fn new(on_hop: &'a mut (dyn FnMut(&Hop) + Send + Sync), with_runtime: bool) -> Self {
+    fn new(on_hop: &'a mut (dyn FnMut(&Hop) + Send + Sync), from_here: bool, with_runtime: bool) -> Self {
         use HopKind as Kind;
-        let mut kinds = vec![
-            Kind::NameLookup,
-            Kind::Tcp,
+        let mut kinds = if from_here { vec![Kind::NameLookup, Kind::Tcp] } else { Vec::new() };
+        kinds.extend([
             Kind::Tls,
             Kind::Authentication,
             Kind::Database,
@@ -110,7 +156,7 @@ impl<'a> Walk<'a> {
             Kind::Privileges,
             Kind::ServerVersion,
             Kind::Identity,
-        ];
+        ]);
         if with_runtime {
             kinds.push(Kind::SameDatabase);
         }
@@ -122,7 +168,17 @@ impl<'a> Walk<'a> {
             explanations: Vec::new(),
             identity: None,
             round_trip: None,
+            before: Duration::ZERO,
+            host_key: None,
         }
+    }
+
+    fn after(mut self, line: LineWalked) -> Self {
+        self.hops = line.hops;
+        self.explanations.extend(line.explanation.map(|explanation| (Outcome::Block, explanation)));
+        self.host_key = line.host_key;
+        self.before = line.took;
+        self
     }
 
     /// What is left for the next step: the address's own limit, at most [`HOP`], never beyond [`WALK`].
@@ -201,7 +257,7 @@ impl<'a> Walk<'a> {
         let lead = format!(
             "{} hops in {:.2} s: {}.",
             self.hops.len(),
-            self.started.elapsed().as_secs_f64(),
+            (self.before + self.started.elapsed()).as_secs_f64(),
             parts.join(", ")
         );
         let usable = block == 0 && unknown == 0 && not_reached == 0;
@@ -223,6 +279,7 @@ impl<'a> Walk<'a> {
             identity: self.identity,
             round_trip_ms: self.round_trip.map(|time| time.as_secs_f64() * 1_000.0),
             usable,
+            host_key: self.host_key,
         }
     }
 }

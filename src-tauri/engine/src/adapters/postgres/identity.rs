@@ -2,7 +2,7 @@
 //! that it also works through a pooler.
 
 use super::failure::{failure, visible};
-use crate::domain::{Failure, FailureCode, address::Address, identity::TargetIdentity};
+use crate::domain::{Failure, FailureCode, identity::TargetIdentity};
 use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::PgRow};
 
 /// Reading the system identifier is a privilege some providers withhold. A denied function call in a
@@ -19,8 +19,8 @@ const IDENTITY: &str = "SELECT pg_catalog.current_database()::text AS name,
        END AS system_identifier";
 
 /// The identity of the database behind an open connection, in one round trip. The system identifier is
-/// `None` where the server does not allow reading it; the transaction, if one is open, goes on.
-pub async fn identity(connection: &mut PgConnection, address: &Address) -> Result<TargetIdentity, Failure> {
+/// `None` where the server does not allow reading it; `place`: the way's own. The transaction, if one is open, goes on.
+pub async fn identity(connection: &mut PgConnection, place: String) -> Result<TargetIdentity, Failure> {
     let row = sqlx::raw_sql(IDENTITY).fetch_one(connection).await.map_err(|error| failure(&error))?;
     let oid: i64 = get(&row, "oid")?;
     let version: i32 = get(&row, "version")?;
@@ -28,18 +28,9 @@ pub async fn identity(connection: &mut PgConnection, address: &Address) -> Resul
         system_identifier: get(&row, "system_identifier")?,
         database_oid: u32::try_from(oid).map_err(|_| not_understood("oid"))?,
         database: get(&row, "name")?,
-        address: place(address),
+        address: place,
         server_version: u32::try_from(version).map_err(|_| not_understood("version"))?,
     })
-}
-
-/// `host:port`, as the identity records it; IPv6 addresses in brackets.
-pub fn place(address: &Address) -> String {
-    if address.host.contains(':') {
-        format!("[{}]:{}", address.host, address.port)
-    } else {
-        format!("{}:{}", address.host, address.port)
-    }
 }
 
 /// What the server says about the session, its rights and the schema.

@@ -8,6 +8,7 @@ use super::{
     connect::read_roots,
     failure::{from_io, from_tls, no_tls, visible},
 };
+use crate::adapters::ssh::Stream;
 use crate::domain::{
     Failure, FailureCode,
     address::{Address, TlsMode, TlsRoots},
@@ -23,10 +24,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 use std::sync::{Arc, Mutex};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
 /// SSLRequest: length 8, code 80877103 (PostgreSQL's protocol, "SSL Session Encryption").
@@ -62,7 +60,7 @@ pub struct Handshake {
 
 /// Asks for encryption on a fresh stream and shakes hands by the address's rule. Has no time limit of
 /// its own.
-pub async fn handshake(stream: TcpStream, address: &Address) -> Handshake {
+pub async fn handshake(stream: impl Stream + 'static, address: &Address) -> Handshake {
     let seen = Arc::new(Mutex::new(None));
     let result = attempt(stream, address, Arc::clone(&seen)).await;
     let certificate = seen
@@ -78,7 +76,7 @@ pub async fn handshake(stream: TcpStream, address: &Address) -> Handshake {
 
 /// Whether the other side speaks PostgreSQL's language at all, and offers encryption: for addresses
 /// without encryption, before any user or password is sent. Has no time limit of its own.
-pub async fn offers_encryption(mut stream: TcpStream) -> Result<bool, Failure> {
+pub async fn offers_encryption(mut stream: impl Stream) -> Result<bool, Failure> {
     stream.write_all(&SSL_REQUEST).await.map_err(|error| from_io(&error))?;
     match stream.read_u8().await {
         Ok(b'S') => Ok(true),
@@ -104,7 +102,7 @@ fn no_answer(answer: std::io::Result<u8>) -> Failure {
 }
 
 async fn attempt(
-    mut stream: TcpStream,
+    mut stream: impl Stream,
     address: &Address,
     seen: Arc<Mutex<Option<CertificateDer<'static>>>>,
 ) -> Result<Option<String>, Failure> {

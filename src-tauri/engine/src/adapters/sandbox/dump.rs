@@ -2,6 +2,8 @@
 
 use super::process;
 use super::toolkit::Toolkit;
+use crate::adapters::postgres::connect::Way;
+use crate::adapters::ssh::Local;
 use crate::domain::address::{Address, TlsMode, TlsRoots};
 use crate::domain::secret::Secret;
 use crate::domain::{Failure, FailureCode};
@@ -11,17 +13,13 @@ use std::process::Stdio;
 
 /// Reads the schema out as SQL that another server accepts: no rows, owners or privileges, no commands
 /// of psql's own, no settings that older servers lack. An empty list of schemas means all of them.
-pub async fn schema_dump(
-    toolkit: &Toolkit,
-    address: &Address,
-    password: Option<&Secret>,
-    schemas: &[String],
-) -> Result<String, Failure> {
+pub async fn schema_dump(toolkit: &Toolkit, way: Way<'_>, schemas: &[String]) -> Result<String, Failure> {
+    let Way { address, password, through } = way;
     let private = tempfile::Builder::new()
         .prefix("drydock-dump-")
         .tempdir()
         .map_err(|error| failed(address, format!("No private folder could be made: {error}.")))?;
-    let connection = connection_string(address, private.path())?;
+    let connection = connection_string(address, through.map(|through| through.local), private.path())?;
     let mut command = process::bare(&toolkit.pg_dump());
     command.env("HOME", private.path()).env("APPDATA", private.path());
     if let Some(password) = password {
@@ -93,17 +91,28 @@ fn portable(dump: &str) -> String {
 }
 
 /// libpq's own notation. Holds no secret, so it may be seen in a process list.
-fn connection_string(address: &Address, private: &Path) -> Result<String, Failure> {
-    let mut parts = vec![
-        ("host", address.host.clone()),
-        ("port", address.port.to_string()),
+fn connection_string(address: &Address, local: Option<&Local>, private: &Path) -> Result<String, Failure> {
+    let mut parts = match local {
+        None => vec![("host", address.host.clone()), ("port", address.port.to_string())],
+        #[cfg(unix)]
+        Some(Local::Socket { folder, port }) => {
+            vec![("host", folder.display().to_string()), ("port", port.to_string())]
+        }
+        // The name is only used to check the certificate.
+        Some(Local::Loopback { port }) => vec![
+            ("host", if address.is_socket() { "localhost".to_owned() } else { address.host.clone() }),
+            ("hostaddr", "127.0.0.1".to_owned()),
+            ("port", port.to_string()),
+        ],
+    };
+    parts.extend([
         ("user", address.user.clone()),
         ("dbname", address.database.clone()),
         ("connect_timeout", address.connect_timeout_seconds.max(2).to_string()),
         ("application_name", "drydock schema dump".to_owned()),
         ("gssencmode", "disable".to_owned()),
         ("client_encoding", "UTF8".to_owned()),
-    ];
+    ]);
     let mode = match address.tls {
         TlsMode::Off => "disable",
         TlsMode::Unchecked => "require",

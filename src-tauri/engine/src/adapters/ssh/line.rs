@@ -148,8 +148,16 @@ impl Line {
         #[cfg(unix)]
         let tunnel = Tunnel::listen(target, &folder, Arc::clone(&self.transport), self.standing.clone())?;
         #[cfg(not(unix))]
-        let tunnel = Tunnel::listen(target, Arc::clone(&self.transport), self.standing.clone()).await?;
+        let tunnel =
+            Tunnel::listen_on_loopback(target, Arc::clone(&self.transport), self.standing.clone()).await?;
         Ok(tunnel)
+    }
+
+    /// The same with its local end on loopback, for programs that encrypt only over TCP. Any user of this
+    /// computer could connect to it: keep it no longer than needed.
+    pub async fn tunnel_on_loopback(&self, target: SshTarget) -> Result<Tunnel, Failure> {
+        self.standing.check()?;
+        Tunnel::listen_on_loopback(target, Arc::clone(&self.transport), self.standing.clone()).await
     }
 
     /// Closes the line: every connection over it ends, and no process, socket or folder stays.

@@ -22,6 +22,7 @@ mod folder;
 mod host_key;
 mod known_hosts;
 mod line;
+mod lines;
 #[cfg(unix)]
 mod own;
 mod pattern;
@@ -32,6 +33,7 @@ mod walk;
 mod words;
 
 pub use line::{ByteStream, Line, Stream};
+pub use lines::Lines;
 pub use places::Places;
 pub use secrets::{Ask, Question, Secrets};
 pub use tunnel::{Local, Tunnel};

@@ -5,13 +5,12 @@
 //! against that name. Windows: a free port on loopback, which any user of the computer could connect to,
 //! as with `ssh -L`.
 
-use super::line::{Standing, Transport};
+use super::line::{ByteStream, Standing, Transport};
 use crate::domain::{Failure, ssh::SshTarget};
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
@@ -78,17 +77,13 @@ impl Tunnel {
         let local = Local::Socket { folder: folder.to_path_buf(), port: target.port() };
         let path = folder.join(format!(".s.PGSQL.{}", target.port()));
         let listener = tokio::net::UnixListener::bind(&path).map_err(|error| cannot_listen(&error))?;
-        Ok(Self::serve(
-            local,
-            target,
-            transport,
-            standing,
-            Listener { socket: listener, folder: folder.to_path_buf() },
-        ))
+        let listener = Listener::Socket { socket: listener, folder: folder.to_path_buf() };
+        Ok(Self::serve(local, target, transport, standing, listener))
     }
 
-    #[cfg(not(unix))]
-    pub(super) async fn listen(
+    /// A local end on loopback, for programs that cannot use a socket as they must. Any user of this
+    /// computer could connect to it while it is open.
+    pub(super) async fn listen_on_loopback(
         target: SshTarget,
         transport: Arc<dyn Transport>,
         standing: Standing,
@@ -96,7 +91,7 @@ impl Tunnel {
         let listener =
             tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| cannot_listen(&error))?;
         let port = listener.local_addr().map_err(|error| cannot_listen(&error))?.port();
-        Ok(Self::serve(Local::Loopback { port }, target, transport, standing, Listener { socket: listener }))
+        Ok(Self::serve(Local::Loopback { port }, target, transport, standing, Listener::Port(listener)))
     }
 
     fn serve(
@@ -143,40 +138,42 @@ fn cannot_listen(error: &std::io::Error) -> Failure {
 }
 
 /// The listening end; the socket goes with it.
-struct Listener {
+enum Listener {
     #[cfg(unix)]
-    socket: tokio::net::UnixListener,
-    #[cfg(unix)]
-    folder: PathBuf,
-    #[cfg(not(unix))]
-    socket: tokio::net::TcpListener,
+    Socket {
+        socket: tokio::net::UnixListener,
+        folder: PathBuf,
+    },
+    Port(tokio::net::TcpListener),
 }
 
 impl Listener {
-    #[cfg(unix)]
-    async fn accept(&self) -> std::io::Result<tokio::net::UnixStream> {
-        Ok(self.socket.accept().await?.0)
-    }
-
-    #[cfg(not(unix))]
-    async fn accept(&self) -> std::io::Result<tokio::net::TcpStream> {
-        let (stream, _) = self.socket.accept().await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+    async fn accept(&self) -> std::io::Result<ByteStream> {
+        match self {
+            #[cfg(unix)]
+            Self::Socket { socket, .. } => Ok(Box::new(socket.accept().await?.0)),
+            Self::Port(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream))
+            }
+        }
     }
 }
 
 #[cfg(unix)]
 impl Drop for Listener {
     fn drop(&mut self) {
-        // The guard removes what stays here.
-        let _ = std::fs::remove_dir_all(&self.folder);
+        if let Self::Socket { folder, .. } = self {
+            // The guard removes what stays here.
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 }
 
 /// One connection from its first byte to its last. An end of the line aborts it.
-async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
-    mut near: S,
+async fn carry(
+    mut near: ByteStream,
     target: SshTarget,
     transport: Arc<dyn Transport>,
     refusals: watch::Sender<Option<Failure>>,

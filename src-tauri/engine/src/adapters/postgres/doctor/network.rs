@@ -2,7 +2,10 @@
 
 use super::{NOTHING_WRITTEN, Seen, Walk, explain};
 use crate::{
-    adapters::postgres::{failure::from_io, tls},
+    adapters::{
+        postgres::{failure::from_io, tls},
+        ssh::{ByteStream, Stream},
+    },
     domain::{
         Failure, FailureCode, Outcome,
         address::{Address, TlsMode, TlsRoots},
@@ -32,7 +35,20 @@ pub(super) async fn walk(walk: &mut Walk<'_>, address: &Address) -> bool {
     }
     let Some(addresses) = lookup(walk, address).await else { return false };
     let Some(stream) = tcp(walk, address, &addresses).await else { return false };
-    encryption(walk, address, stream).await
+    encryption(walk, address, stream, false).await
+}
+
+/// The hop that is left where a tunnel leads to the server's port: `stream` comes out there.
+pub(super) async fn walk_tunnelled(walk: &mut Walk<'_>, address: &Address, stream: ByteStream) -> bool {
+    if address.is_socket() {
+        walk.reached(
+            HopKind::Tls,
+            Duration::ZERO,
+            Seen::pass("not needed: a socket on the SSH host, inside the tunnel"),
+        );
+        return true;
+    }
+    encryption(walk, address, stream, true).await
 }
 
 async fn socket(walk: &mut Walk<'_>, address: &Address) -> bool {
@@ -271,9 +287,14 @@ fn v6_only(address: &Address, silent: &[(SocketAddr, io::Error)]) -> Seen {
     Seen::with(Outcome::Block, "IPv6 addresses only, and no IPv6 here", explanation)
 }
 
-async fn encryption(walk: &mut Walk<'_>, address: &Address, stream: TcpStream) -> bool {
+async fn encryption(
+    walk: &mut Walk<'_>,
+    address: &Address,
+    stream: impl Stream + 'static,
+    tunnelled: bool,
+) -> bool {
     if address.tls == TlsMode::Off {
-        return unencrypted(walk, address, stream).await;
+        return unencrypted(walk, address, stream, tunnelled).await;
     }
     let start = Instant::now();
     let limit = walk.limit(address);
@@ -305,7 +326,7 @@ fn silence(limit: Duration) -> Seen {
 }
 
 /// Without encryption it is still asked whether PostgreSQL answers, before any password is sent.
-async fn unencrypted(walk: &mut Walk<'_>, address: &Address, stream: TcpStream) -> bool {
+async fn unencrypted(walk: &mut Walk<'_>, address: &Address, stream: impl Stream, tunnelled: bool) -> bool {
     let start = Instant::now();
     let limit = walk.limit(address);
     let offered = match tokio::time::timeout(limit, tls::offers_encryption(stream)).await {
@@ -320,9 +341,18 @@ async fn unencrypted(walk: &mut Walk<'_>, address: &Address, stream: TcpStream) 
         Ok(Ok(offered)) => offered,
     };
     let seen = if address.is_local() {
-        Seen::pass("off: the connection stays on this computer")
+        Seen::pass(if tunnelled {
+            "off: the database is on the SSH host, and the tunnel is encrypted"
+        } else {
+            "off: the connection stays on this computer"
+        })
     } else {
-        let (evidence, why) = if offered {
+        let (evidence, why) = if tunnelled {
+            (
+                "off: unencrypted between the SSH host and the database",
+                "Encryption is turned off in the address. The tunnel protects the way to the SSH host, not the way from there.",
+            )
+        } else if offered {
             (
                 "off, though the server offers it",
                 "Encryption is turned off in the address; the server offers it.",

@@ -3,10 +3,10 @@
 
 use crate::{
     adapters::postgres::{
-        connect::{Settings, connect_with},
+        connect::{Settings, Way, connect_with},
         failure::failure,
     },
-    domain::{Failure, address::Address, secret::Secret},
+    domain::Failure,
 };
 use futures_util::future::join;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -37,16 +37,12 @@ pub(super) struct Observation {
 
 /// Watches two connections. Takes an advisory lock with a random key and releases it; where sessions
 /// are swapped, no lock is taken, because it would stay behind.
-pub(super) async fn observe(
-    first: &mut PgConnection,
-    address: &Address,
-    password: Option<&Secret>,
-) -> Result<Observation, Failure> {
+pub(super) async fn observe(first: &mut PgConnection, way: Way<'_>) -> Result<Observation, Failure> {
     let mut watch = Watch { mine: Vec::new(), theirs: Vec::new(), round_trip: None };
     let start = pid(first).await?;
     watch.mine.push(start.0);
     watch.time(start.1);
-    let mut second = match connect_with(address, password, super::NAME, Settings::Bare).await {
+    let mut second = match connect_with(way, super::NAME, Settings::Bare).await {
         Ok(connection) => connection,
         Err(failure) => {
             return Ok(Observation { mode: Mode::NotTried { failure }, round_trip: watch.round_trip });

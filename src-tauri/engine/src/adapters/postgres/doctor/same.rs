@@ -3,11 +3,11 @@
 
 use crate::{
     adapters::postgres::{
-        connect::{Settings, connect_with},
+        connect::{Settings, Way, connect_with},
         failure::failure,
         identity::identity,
     },
-    domain::{Failure, address::Address, identity::TargetIdentity, secret::Secret},
+    domain::{Failure, identity::TargetIdentity},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use std::time::Duration;
@@ -46,11 +46,10 @@ pub(super) fn random_key() -> i64 {
 pub(super) async fn compare(
     direct: &mut PgConnection,
     seen: &TargetIdentity,
-    runtime: &Address,
-    password: Option<&Secret>,
+    runtime: Way<'_>,
 ) -> Result<Sameness, Failure> {
-    let mut other = connect_with(runtime, password, super::NAME, Settings::Bare).await?;
-    let result = compare_open(direct, seen, &mut other, runtime).await;
+    let mut other = connect_with(runtime, super::NAME, Settings::Bare).await?;
+    let result = compare_open(direct, seen, &mut other, runtime.place()).await;
     let _ = tokio::time::timeout(Duration::from_millis(300), other.close()).await;
     result
 }
@@ -59,9 +58,9 @@ async fn compare_open(
     direct: &mut PgConnection,
     seen: &TargetIdentity,
     other: &mut PgConnection,
-    runtime: &Address,
+    place: String,
 ) -> Result<Sameness, Failure> {
-    let theirs = identity(other, runtime).await?;
+    let theirs = identity(other, place).await?;
     let mut reasons = Vec::new();
     if let (Some(ours), Some(theirs)) = (&seen.system_identifier, &theirs.system_identifier)
         && ours != theirs

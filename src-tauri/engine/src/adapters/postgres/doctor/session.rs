@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     adapters::postgres::{
-        connect::{Settings, connect_with, quote_identifier},
+        connect::{Settings, Way, connect_with, quote_identifier},
         failure::failure,
         identity::{SessionFacts, identity, session_facts},
     },
@@ -17,7 +17,6 @@ use crate::{
         doctor::{Explanation, HopKind},
         identity::{IdentityPin, IdentityVerdict, TargetIdentity},
         provider,
-        secret::Secret,
     },
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -26,21 +25,21 @@ use std::time::{Duration, Instant};
 /// Walks every hop that needs a session.
 pub(super) async fn walk(
     walk: &mut Walk<'_>,
-    direct: &Address,
-    password: Option<&Secret>,
-    runtime: Option<(&Address, Option<&Secret>)>,
+    direct: Way<'_>,
+    runtime: Option<Way<'_>>,
     pin: Option<&IdentityPin>,
 ) {
-    let Some(mut connection) = login(walk, direct, password).await else { return };
-    after_login(walk, &mut connection, direct, password, runtime, pin).await;
+    let Some(mut connection) = login(walk, direct).await else { return };
+    after_login(walk, &mut connection, direct, runtime, pin).await;
     let _ = tokio::time::timeout(Duration::from_millis(300), connection.close()).await;
 }
 
-async fn login(walk: &mut Walk<'_>, address: &Address, password: Option<&Secret>) -> Option<PgConnection> {
+async fn login(walk: &mut Walk<'_>, way: Way<'_>) -> Option<PgConnection> {
+    let address = way.address;
     let start = Instant::now();
-    let result = walk.limited(address, connect_with(address, password, NAME, Settings::Bare)).await;
+    let result = walk.limited(address, connect_with(way, NAME, Settings::Bare)).await;
     let took = start.elapsed();
-    let by = if password.is_some_and(|password| !password.is_empty()) {
+    let by = if way.password.is_some_and(|password| !password.is_empty()) {
         "with password"
     } else {
         "without password"
@@ -103,11 +102,11 @@ async fn login(walk: &mut Walk<'_>, address: &Address, password: Option<&Secret>
 async fn after_login(
     walk: &mut Walk<'_>,
     connection: &mut PgConnection,
-    address: &Address,
-    password: Option<&Secret>,
-    runtime: Option<(&Address, Option<&Secret>)>,
+    way: Way<'_>,
+    runtime: Option<Way<'_>>,
     pin: Option<&IdentityPin>,
 ) {
+    let address = way.address;
     let start = Instant::now();
     let facts = match walk.limited(address, session_facts(connection, &address.schema)).await {
         Ok(facts) => facts,
@@ -121,15 +120,15 @@ async fn after_login(
         }
     };
     walk.reached(HopKind::Schema, start.elapsed(), schema(address, &facts));
-    if !pooler_mode(walk, connection, address, password).await {
+    if !pooler_mode(walk, connection, way).await {
         return;
     }
     walk.reached(HopKind::Writable, Duration::ZERO, writable(address, &facts));
     walk.reached(HopKind::Privileges, Duration::ZERO, privileges(address, &facts));
     walk.reached(HopKind::ServerVersion, Duration::ZERO, version(&facts));
-    let Some(seen) = who(walk, connection, address, &facts, pin).await else { return };
-    if let Some((runtime, password)) = runtime {
-        same_database(walk, connection, address, &seen, runtime, password).await;
+    let Some(seen) = who(walk, connection, way, &facts, pin).await else { return };
+    if let Some(runtime) = runtime {
+        same_database(walk, connection, address, &seen, runtime).await;
     }
 }
 
@@ -159,14 +158,10 @@ fn suggestion(address: &Address) -> Option<Address> {
 }
 
 /// False: the connection is of no use any more.
-async fn pooler_mode(
-    walk: &mut Walk<'_>,
-    connection: &mut PgConnection,
-    address: &Address,
-    password: Option<&Secret>,
-) -> bool {
+async fn pooler_mode(walk: &mut Walk<'_>, connection: &mut PgConnection, way: Way<'_>) -> bool {
+    let address = way.address;
     let start = Instant::now();
-    let observed = walk.limited(address, pooler::observe(connection, address, password)).await;
+    let observed = walk.limited(address, pooler::observe(connection, way)).await;
     let hop = HopKind::PoolerMode;
     let seen = match observed {
         Err(failure) => {
@@ -176,11 +171,9 @@ async fn pooler_mode(
         Ok(observation) => {
             walk.round_trip = observation.round_trip;
             match observation.mode {
-                Mode::Transaction { sessions } => {
-                    transaction_pooler(walk, address, password, Some(sessions)).await
-                }
+                Mode::Transaction { sessions } => transaction_pooler(walk, way, Some(sessions)).await,
                 Mode::Session if provider::is_surely_transaction_pooler(address) => {
-                    transaction_pooler(walk, address, password, None).await
+                    transaction_pooler(walk, way, None).await
                 }
                 Mode::Session if address.says_pooler => {
                     let failure = Failure::new(
@@ -226,12 +219,8 @@ fn kept() -> Vec<(String, String)> {
     ]
 }
 
-async fn transaction_pooler(
-    walk: &Walk<'_>,
-    address: &Address,
-    password: Option<&Secret>,
-    sessions: Option<usize>,
-) -> Seen {
+async fn transaction_pooler(walk: &Walk<'_>, way: Way<'_>, sessions: Option<usize>) -> Seen {
+    let address = way.address;
     let suggestion = suggestion(address);
     let (evidence, mut tried) = match sessions {
         Some(1) => (
@@ -251,7 +240,7 @@ async fn transaction_pooler(
     if let Some(other) = &suggestion {
         tried.push((
             format!("The same on {}", other_door(address, other)),
-            try_suggestion(walk, other, password).await,
+            try_suggestion(walk, way, other).await,
         ));
     }
     let next = match &suggestion {
@@ -278,11 +267,15 @@ fn other_door(address: &Address, other: &Address) -> String {
     if other.host == address.host { format!("port {}", other.port) } else { other.host.clone() }
 }
 
-async fn try_suggestion(walk: &Walk<'_>, other: &Address, password: Option<&Secret>) -> String {
-    let limit = walk.limit(other).min(Duration::from_secs(2));
+async fn try_suggestion(walk: &Walk<'_>, way: Way<'_>, other: &Address) -> String {
+    if way.through.is_some() {
+        return "not tried: the tunnel leads to the other port".to_owned();
+    }
+    let other = Way { address: other, ..way };
+    let limit = walk.limit(other.address).min(Duration::from_secs(2));
     let attempt = async {
-        let mut connection = connect_with(other, password, NAME, Settings::Bare).await?;
-        let observed = pooler::observe(&mut connection, other, password).await;
+        let mut connection = connect_with(other, NAME, Settings::Bare).await?;
+        let observed = pooler::observe(&mut connection, other).await;
         let _ = connection.close().await;
         observed
     };
@@ -424,14 +417,15 @@ fn version(facts: &SessionFacts) -> Seen {
 async fn who(
     walk: &mut Walk<'_>,
     connection: &mut PgConnection,
-    address: &Address,
+    way: Way<'_>,
     facts: &SessionFacts,
     pin: Option<&IdentityPin>,
 ) -> Option<TargetIdentity> {
     let hop = HopKind::Identity;
+    let address = way.address;
     let start = Instant::now();
     let read = walk.limited(address, async {
-        let seen = identity(connection, address).await?;
+        let seen = identity(connection, way.place()).await?;
         let ledger = match pin {
             Some(pin) if !pin.ledger_ids.is_empty() && facts.may_read_ledger => {
                 Some(ledger_ids(connection, &address.schema).await?)
@@ -497,12 +491,13 @@ async fn same_database(
     connection: &mut PgConnection,
     direct: &Address,
     seen: &TargetIdentity,
-    runtime: &Address,
-    password: Option<&Secret>,
+    runtime: Way<'_>,
 ) {
     let hop = HopKind::SameDatabase;
     let start = Instant::now();
-    let result = match walk.limited(runtime, same::compare(connection, seen, runtime, password)).await {
+    let compared = walk.limited(runtime.address, same::compare(connection, seen, runtime)).await;
+    let runtime = runtime.address;
+    let result = match compared {
         Ok(Sameness::Same) => {
             Seen::pass(format!("port {} leads to the same database; a lock proves it", runtime.port))
         }

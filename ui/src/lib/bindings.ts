@@ -138,11 +138,11 @@ async vaultUnlock(passphrase: string) : Promise<Result<SecretStoreStatus, Failur
 }
 },
 /**
- * Takes the password of an environment that asks each time.
+ * Takes a secret that an environment asks for at each start.
  */
-async secretProvide(environmentId: string, text: string, runtime: boolean) : Promise<Result<null, Failure>> {
+async secretProvide(environmentId: string, text: string, of: SecretOf) : Promise<Result<null, Failure>> {
     try {
-    return { status: "ok", data: await TAURI_INVOKE("secret_provide", { environmentId, text, runtime }) };
+    return { status: "ok", data: await TAURI_INVOKE("secret_provide", { environmentId, text, of }) };
 } catch (e) {
     if(e instanceof Error) throw e;
     else return { status: "error", error: e  as any };
@@ -165,6 +165,50 @@ async connectionTest(environmentId: string, onHop: TAURI_CHANNEL<Hop>) : Promise
 async connectionTestDraft(draft: EnvironmentDraft, environmentId: string | null, onHop: TAURI_CHANNEL<Hop>) : Promise<Result<DoctorReport, Failure>> {
     try {
     return { status: "ok", data: await TAURI_INVOKE("connection_test_draft", { draft, environmentId, onHop }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Which way to speak SSH fits a draft, and why.
+ */
+async sshChoice(draft: SshDraft) : Promise<Result<Choice, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("ssh_choice", { draft }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * The pin for a host key that was compared, for a draft.
+ */
+async hostKeyPin(report: HostKeyReport) : Promise<Result<HostKeyPin, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("host_key_pin", { report }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Pins a host key that was compared, for a stored environment.
+ */
+async hostKeyTrust(environmentId: string, report: HostKeyReport) : Promise<Result<null, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("host_key_trust", { environmentId, report }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * How an environment's line to its SSH host stands.
+ */
+async lineStatus(environmentId: string) : Promise<Result<LineStatus | null, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("line_status", { environmentId }) };
 } catch (e) {
     if(e instanceof Error) throw e;
     else return { status: "error", error: e  as any };
@@ -636,6 +680,18 @@ read_at: string | null;
  */
 running: RunStatus | null }
 /**
+ * A choice and its reason. The operator may choose otherwise.
+ */
+export type Choice = { 
+/**
+ * Which.
+ */
+implementation: SshImplementation; 
+/**
+ * Why, as a sentence.
+ */
+reason: string }
+/**
  * Colours an operator can tell environments apart by.
  */
 export type Colour = 
@@ -766,7 +822,11 @@ round_trip_ms: number | null;
 /**
  * Nothing blocks and nothing is unknown.
  */
-usable: boolean }
+usable: boolean; 
+/**
+ * The SSH host's key that was not accepted: an unknown one can be compared and pinned.
+ */
+host_key?: HostKeyReport | null }
 /**
  * How bad a difference is.
  */
@@ -993,6 +1053,10 @@ runtime: Access | null;
  */
 direct: Access; 
 /**
+ * How both addresses are reached.
+ */
+transport?: Transport; 
+/**
  * Limits.
  */
 rules: GuardRules; 
@@ -1037,6 +1101,10 @@ runtime: AccessDraft | null;
  * The direct or session address.
  */
 direct: AccessDraft; 
+/**
+ * How both addresses are reached.
+ */
+transport?: TransportDraft; 
 /**
  * Limits.
  */
@@ -1329,6 +1397,10 @@ export type FailureCode =
  * The chosen implementation cannot log in like that.
  */
 "DRY-1123" | 
+/**
+ * The secret of an SSH login is asked for at each start.
+ */
+"DRY-1124" | 
 /**
  * The database behind the environment is not the one that was pinned.
  */
@@ -1715,6 +1787,118 @@ export type HopKind =
  */
 "same_database"
 /**
+ * A host's public key.
+ */
+export type HostKey = { 
+/**
+ * `ssh-ed25519`, `ecdsa-sha2-nistp256`, `ssh-rsa`, …
+ */
+algorithm: string; 
+/**
+ * `SHA256:` and 43 characters.
+ */
+fingerprint: string; 
+/**
+ * The key itself, base64, as in a `known_hosts` line.
+ */
+key: string; 
+/**
+ * Where it is known from.
+ */
+source: HostKeySource }
+/**
+ * A host key that an operator compared and trusts.
+ */
+export type HostKeyPin = { 
+/**
+ * Host as it was connected to (`HostKeyReport::host`).
+ */
+host: string; 
+/**
+ * Port as it was connected to.
+ */
+port: number; 
+/**
+ * Algorithm.
+ */
+algorithm: string; 
+/**
+ * The key, base64.
+ */
+key: string; 
+/**
+ * `SHA256:…`
+ */
+fingerprint: string; 
+/**
+ * When it was compared.
+ */
+compared_at: string; 
+/**
+ * By whom.
+ */
+compared_by: string }
+/**
+ * Why a host's key was not accepted; what the screen shows beside the failure.
+ */
+export type HostKeyReport = { 
+/**
+ * Host, after the configuration was followed.
+ */
+host: string; 
+/**
+ * Port.
+ */
+port: number; 
+/**
+ * What is wrong.
+ */
+verdict: HostKeyVerdict; 
+/**
+ * The key it showed.
+ */
+shown: HostKey; 
+/**
+ * The keys on record for it.
+ */
+recorded: HostKey[] }
+/**
+ * Where a host key is known from.
+ */
+export type HostKeySource = 
+/**
+ * The host just showed it.
+ */
+{ kind: "shown" } | 
+/**
+ * An operator compared it in Drydock.
+ */
+{ kind: "pinned"; compared_at: string; compared_by: string } | 
+/**
+ * A line of a `known_hosts` file.
+ */
+{ kind: "known_hosts"; path: string; line: number } | 
+/**
+ * A certificate of an authority that a `known_hosts` file trusts for this host.
+ */
+{ kind: "authority"; path: string; line: number; key_id: string }
+/**
+ * What is wrong with a host key.
+ */
+export type HostKeyVerdict = 
+/**
+ * Nothing is on record for this host: compare, then pin.
+ */
+"unknown" | 
+/**
+ * Other keys are on record for this host.
+ */
+"changed" | 
+/**
+ * The key is marked as revoked, or a certificate that does not hold.
+ */
+"refused"
+/**
  * The identity that was recorded at first connect, and the ledger last seen there.
  */
 export type IdentityPin = { 
@@ -1822,6 +2006,22 @@ started_at: string;
  * 1 for a deployed one, 0 for one that was marked as applied or failed.
  */
 applied_steps_count: number }
+/**
+ * How an environment's line stands, for the banner.
+ */
+export type LineStatus = { 
+/**
+ * `deploy@bastion.example.com`.
+ */
+host: string; 
+/**
+ * Who speaks the protocol.
+ */
+implementation: SshImplementation; 
+/**
+ * How it stands; `None`: not opened since the console started.
+ */
+state: TunnelState | null }
 /**
  * How much of a migration is there.
  */
@@ -2819,6 +3019,22 @@ export type ScriptMode =
  */
 "stepwise"
 /**
+ * Which secret of an environment is handed in.
+ */
+export type SecretOf = 
+/**
+ * The password of the direct address.
+ */
+"direct" | 
+/**
+ * The password of the app's own address.
+ */
+"runtime" | 
+/**
+ * The password or passphrase of the SSH login.
+ */
+"ssh"
+/**
  * What this computer offers for keeping secrets, found by really storing and reading one.
  */
 export type SecretStoreStatus = { 
@@ -2854,6 +3070,164 @@ export type Settings = {
  * Light, dark, or as the system is.
  */
 theme: Theme }
+/**
+ * How a host is reached and logged in to. Holds handles of secrets, never a secret.
+ */
+export type SshAccess = { 
+/**
+ * Host name, address, or an alias of the operator's ssh configuration.
+ */
+host: string; 
+/**
+ * Port; `None`: what the configuration says, else 22.
+ */
+port: number | null; 
+/**
+ * User; `None`: what the configuration says, else this computer's user.
+ */
+user: string | null; 
+/**
+ * Who speaks the protocol.
+ */
+implementation: SshImplementation; 
+/**
+ * How to log in.
+ */
+login: SshLogin; 
+/**
+ * Hosts to go through, first one first; empty: what the configuration says.
+ */
+jumps: SshJump[]; 
+/**
+ * Host keys an operator compared. Where a host has one, nothing else is accepted for it.
+ */
+pins: HostKeyPin[] }
+/**
+ * An SSH host as the form sends it.
+ */
+export type SshDraft = { 
+/**
+ * Host name, address, or an alias of the operator's ssh configuration.
+ */
+host: string; 
+/**
+ * Port; `None`: what the configuration says, else 22.
+ */
+port: number | null; 
+/**
+ * User; `None`: what the configuration says.
+ */
+user: string | null; 
+/**
+ * Who speaks the protocol; `None`: what fits best.
+ */
+implementation: SshImplementation | null; 
+/**
+ * How to log in.
+ */
+login: SshLoginDraft; 
+/**
+ * Hosts to go through, first one first.
+ */
+jumps: SshJumpDraft[]; 
+/**
+ * Host keys that were compared.
+ */
+pins: HostKeyPin[] }
+/**
+ * Who speaks the protocol.
+ */
+export type SshImplementation = 
+/**
+ * "Your own ssh": the program of this computer with all of its configuration. Not on Windows. It is
+ * never handed a secret.
+ */
+"openssh" | 
+/**
+ * "Built in": works on every system and takes passwords and passphrases from the keyring. It reads
+ * the common part of the configuration.
+ */
+"russh"
+/**
+ * A host on the way.
+ */
+export type SshJump = { 
+/**
+ * Host name, address or alias.
+ */
+host: string; 
+/**
+ * Port.
+ */
+port: number | null; 
+/**
+ * User.
+ */
+user: string | null; 
+/**
+ * How to log in there.
+ */
+login: SshLogin }
+/**
+ * A host on the way, as the form sends it.
+ */
+export type SshJumpDraft = { 
+/**
+ * Host name, address or alias.
+ */
+host: string; 
+/**
+ * Port.
+ */
+port: number | null; 
+/**
+ * User.
+ */
+user: string | null; 
+/**
+ * How to log in there.
+ */
+login: SshLoginDraft }
+/**
+ * How to log in. One method is tried, once.
+ */
+export type SshLogin = 
+/**
+ * The agent's keys, and the key files that the configuration names for the host.
+ */
+{ kind: "agent"; public_key: string | null } | 
+/**
+ * A key file.
+ */
+{ kind: "key_file"; path: string; passphrase: Credential | null } | 
+/**
+ * A password.
+ */
+{ kind: "password"; password: Credential } | 
+/**
+ * Questions of the host, answered one by one.
+ */
+{ kind: "keyboard_interactive"; answer: Credential | null }
+/**
+ * How to log in, as the form sends it. Secrets are choices about handles, never text.
+ */
+export type SshLoginDraft = 
+/**
+ * The agent's keys, and the key files that the configuration names.
+ */
+{ kind: "agent" } | 
+/**
+ * A key file.
+ */
+{ kind: "key_file"; path: string; passphrase: PasswordChoice } | 
+/**
+ * A password.
+ */
+{ kind: "password"; password: PasswordChoice } | 
+/**
+ * Questions of the host.
+ */
+{ kind: "keyboard_interactive"; answer: PasswordChoice }
 /**
  * One statement of a script.
  */
@@ -3180,6 +3554,30 @@ mode: string;
  */
 waits: Waits }
 /**
+ * How a target is reached.
+ */
+export type Transport = 
+/**
+ * Straight from this computer.
+ */
+{ kind: "direct" } | 
+/**
+ * Through a tunnel from an SSH host. Both addresses are as that host sees them.
+ */
+{ kind: "ssh"; access: SshAccess }
+/**
+ * How a target is reached, as the form sends it.
+ */
+export type TransportDraft = 
+/**
+ * Straight from this computer.
+ */
+{ kind: "direct" } | 
+/**
+ * Through a tunnel from an SSH host.
+ */
+{ kind: "ssh"; access: SshDraft }
+/**
  * One migration's trial.
  */
 export type Trial = { 
@@ -3223,6 +3621,26 @@ export type Tried =
  * Not at all.
  */
 "not"
+/**
+ * How a line stands.
+ */
+export type TunnelState = 
+/**
+ * Being opened.
+ */
+{ kind: "connecting" } | 
+/**
+ * Open.
+ */
+{ kind: "open"; since: string } | 
+/**
+ * Lost; every connection over it has ended. Opening it again is up to the caller.
+ */
+{ kind: "lost"; reason: string; since: string } | 
+/**
+ * Closed by Drydock.
+ */
+{ kind: "closed" }
 /**
  * Who has to wait while a lock is held.
  */

@@ -19,6 +19,7 @@ by_both!(
     the_end_of_the_line_is_an_error_and_the_end_of_the_data_is_not,
     a_stream_that_is_let_go_ends_at_the_target,
     many_connections_share_one_line,
+    streams_that_are_given_up_do_not_confuse_the_others,
     the_end_of_one_direction_arrives_and_the_other_goes_on,
     a_connection_that_nobody_reads_does_not_stop_the_others,
     a_target_that_does_not_take_what_is_sent_does_not_stop_the_others,
@@ -294,5 +295,18 @@ async fn the_local_end_is_closed_to_other_users(by: SshImplementation) {
         assert_eq!(mode, 0o700, "{}", folder.display());
     }
     assert!(tunnel.local().socket().unwrap().as_os_str().len() < 104, "a socket's path has room everywhere");
+    line.close().await;
+}
+
+async fn streams_that_are_given_up_do_not_confuse_the_others(by: SshImplementation) {
+    let (server, echo) = (SshServer::start(), Echo::start().await);
+    let (_desk, line) = line(by, &server).await;
+    let (good, bad) = (echo.target(), tcp("127.0.0.1", 1));
+    for round in 0..60_u64 {
+        let limit = Duration::from_micros(round * 40);
+        let _ = tokio::time::timeout(limit, line.open(if round % 2 == 0 { &bad } else { &good })).await;
+        echoes(&line, &good).await;
+        assert!(line.open(&bad).await.is_err(), "round {round}: nobody listens there");
+    }
     line.close().await;
 }

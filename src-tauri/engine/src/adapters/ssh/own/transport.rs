@@ -28,7 +28,9 @@ const REACH: Duration = Duration::from_secs(STEP.as_secs() + 5);
 /// Longest wait for ssh to say that it is alive: it is on this computer.
 const ANSWER: Duration = Duration::from_secs(2);
 
-pub(super) struct Own {
+pub(super) struct Own(Arc<Master>);
+
+struct Master {
     host: String,
     session: Arc<Session>,
     holds: Holds,
@@ -73,7 +75,7 @@ impl Own {
                 answer.ok().and_then(Result::ok).ok_or_else(|| words::lost("Your ssh has ended."))
             })
         });
-        Self {
+        Self(Arc::new(Master {
             host: host.to_owned(),
             session,
             holds,
@@ -81,9 +83,11 @@ impl Own {
             standing,
             said,
             forwarded: Mutex::default(),
-        }
+        }))
     }
+}
 
+impl Master {
     /// Connects to the socket of a target and finds out which number ssh gave the stream.
     async fn number(
         &self,
@@ -121,8 +125,19 @@ impl Own {
         })
     }
 
-    async fn stream(&self, target: &SshTarget) -> Result<ByteStream, Failure> {
-        let (stream, mut said, number) = self.number(target).await?;
+    async fn stream(self: &Arc<Self>, target: &SshTarget) -> Result<ByteStream, Failure> {
+        // In a task of its own: a caller who gives up in the middle must not leave a number behind for
+        // the next one to take for its own.
+        let (master, wanted) = (Arc::clone(self), target.clone());
+        let numbered = tokio::spawn(async move {
+            match tokio::time::timeout(STEP, master.number(&wanted)).await {
+                Ok(numbered) => numbered,
+                Err(_) => Err(words::local("Your ssh did not open a stream.", "It said nothing about it.")),
+            }
+        });
+        let (stream, mut said, number) = numbered
+            .await
+            .map_err(|error| words::local("Your ssh did not open a stream.", error.to_string()))??;
         loop {
             match said.recv().await {
                 Ok(Said::StreamOpen { number: open }) if open == number => {
@@ -149,15 +164,15 @@ impl Transport for Own {
     fn open<'a>(&'a self, target: &'a SshTarget) -> BoxFuture<'a, Result<ByteStream, Failure>> {
         Box::pin(async move {
             tokio::select! {
-                opened = tokio::time::timeout(REACH, self.stream(target)) => match opened {
+                opened = tokio::time::timeout(REACH, self.0.stream(target)) => match opened {
                     Ok(opened) => opened,
                     Err(_) => {
                         let why = format!("It did not get there within {} s.", REACH.as_secs());
-                        Err(words::target_unreachable(&self.host, target, &why))
+                        Err(words::target_unreachable(&self.0.host, target, &why))
                     }
                 },
-                () = self.standing.ended() => {
-                    self.standing.check()?;
+                () = self.0.standing.ended() => {
+                    self.0.standing.check()?;
                     Err(words::closed())
                 }
             }

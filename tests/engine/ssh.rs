@@ -1,11 +1,14 @@
 //! The line to a host over SSH: one suite, both implementations, real sshd.
 
+mod capture;
+mod cuts;
 mod doctor;
 mod host_keys;
 mod journey;
 mod leftovers;
 mod logins;
 mod loss;
+mod office;
 mod parts;
 mod secrets;
 mod streams;

@@ -363,7 +363,8 @@ impl Apply {
         sql: &str,
     ) -> Result<Option<String>, Stop> {
         // What an earlier script, or a function it called, did to the session ends here.
-        let fresh = script::fresh_settings_sql(&self.plan.schema);
+        let version = sessions.work.connection.server_version_num();
+        let fresh = script::fresh_settings_sql(&self.plan.schema, version);
         let mut prefix =
             format!("BEGIN;{fresh};SET LOCAL lock_timeout = {};", self.plan.rules.lock_timeout_ms);
         if let Some(limit) = self.plan.rules.statement_timeout_ms {
@@ -501,7 +502,7 @@ impl Apply {
         // The row and the first limits travel at the same time, each on its own session.
         let first_limits = format!(
             "{};{}",
-            script::fresh_settings_sql(&schema),
+            script::fresh_settings_sql(&schema, sessions.work.connection.server_version_num()),
             limits(pieces.first().is_some_and(|(_, _, _, alone)| *alone))
         );
         let (recorded, limited) = tokio::join!(

@@ -166,7 +166,8 @@ impl Session {
     pub async fn open(connector: &Connector, application: String) -> Result<Self, Failure> {
         let mut connection = connector.open(&application).await?;
         let sql = format!(
-            "SET search_path = {}; SELECT pg_catalog.pg_backend_pid()::text",
+            "{}; SET search_path = {}; SELECT pg_catalog.pg_backend_pid()::text",
+            script::orphan_limits_sql(connection.server_version_num()),
             identifier(&connector.address.schema)
         );
         let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
@@ -262,7 +263,8 @@ impl Session {
             send(&mut self.connection, sql.to_owned()).await?;
         }
         let sql = format!(
-            "SET search_path = {}; SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})::text",
+            "{}; SET search_path = {}; SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})::text",
+            script::orphan_limits_sql(self.connection.server_version_num()),
             identifier(schema)
         );
         let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut self.connection).await?;

@@ -23,6 +23,7 @@ by_both!(
     a_frozen_host_loses_nothing,
     a_reset_line_loses_nothing,
     a_pulled_cable_loses_nothing,
+    a_line_that_never_comes_back_leaves_no_lock_for_longer_than_a_minute,
 );
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,29 @@ async fn a_reset_line_loses_nothing(implementation: SshImplementation) {
 
 async fn a_pulled_cable_loses_nothing(implementation: SshImplementation) {
     campaign(Office::behind_a_cable().await, implementation, Cut::Pulled).await;
+}
+
+async fn a_line_that_never_comes_back_leaves_no_lock_for_longer_than_a_minute(
+    implementation: SshImplementation,
+) {
+    let office = Office::behind_a_cable().await;
+    write_migrations(&office);
+    let environment = office.environment("gone", implementation).await;
+    let run = start(&office, &environment, PlanPurpose::ApplyPending).await;
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    let struck = Instant::now();
+    office.network.as_ref().unwrap().pull();
+    let run = office.engine.wait_run(&run.id, &mut |_| {}).await.unwrap();
+    println!("{implementation:?}: {:?} told after {:?}", run.status, struck.elapsed());
+    let free = freed(&office, "gone", struck).await;
+    println!("{implementation:?}: the server let go after {free:?}");
+    office.network.as_ref().unwrap().plug();
+    let target = office.engine.target(&environment.id).await.unwrap();
+    let run =
+        if run.status == RunStatus::NeedsAttention { settled(&office, &target, &run).await } else { run };
+    check(&office, "gone", &run).await;
+    finish(&office, &environment, "gone").await;
+    office.close().await;
 }
 
 /// Each leaves one mark, in the ways in which scripts are sent.

@@ -1,4 +1,5 @@
 //! The line to a host over SSH: one suite, both implementations, real sshd.
+#![allow(clippy::print_stderr, reason = "campaigns tell what they saw")]
 
 mod capture;
 mod cuts;

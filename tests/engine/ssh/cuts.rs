@@ -61,9 +61,9 @@ async fn a_line_that_never_comes_back_leaves_no_lock_for_longer_than_a_minute(
     let struck = Instant::now();
     office.network.as_ref().unwrap().pull();
     let run = office.engine.wait_run(&run.id, &mut |_| {}).await.unwrap();
-    println!("{implementation:?}: {:?} told after {:?}", run.status, struck.elapsed());
+    eprintln!("{implementation:?}: {:?} told after {:?}", run.status, struck.elapsed());
     let free = freed(&office, "gone", struck).await;
-    println!("{implementation:?}: the server let go after {free:?}");
+    eprintln!("{implementation:?}: the server let go after {free:?}");
     office.network.as_ref().unwrap().plug();
     let target = office.engine.target(&environment.id).await.unwrap();
     let run =
@@ -266,7 +266,7 @@ async fn finish(office: &Office, environment: &Environment, database: &str) {
 /// For the eye, and for the report of a full run.
 fn report(title: &str, words: &[String]) {
     let text = format!("{title}\n{}\n", words.join("\n"));
-    println!("{text}");
+    eprintln!("{text}");
     if let Some(folder) = std::env::var_os("DRYDOCK_REPORTS") {
         let file = std::path::Path::new(&folder)
             .join(format!("cuts-{}.txt", title.replace(' ', "-").to_lowercase()));

@@ -106,7 +106,7 @@ async fn an_overview_over_a_40_ms_line_takes_at_most_six_round_trips(implementat
         took = took.min(started.elapsed());
         trips = trips.min(line.round_trips());
     }
-    println!("{implementation:?}: {trips} round trips, {took:?}");
+    eprintln!("{implementation:?}: {trips} round trips, {took:?}");
     assert!(trips <= 6, "{trips} round trips");
     assert!(took < Duration::from_millis(6 * 40 + 120), "{took:?} on a 40 ms line");
     office.close().await;
@@ -124,7 +124,7 @@ async fn a_lost_line_is_said_in_time_and_reading_opens_it_again(implementation: 
         assert!(frozen.elapsed() < Duration::from_secs(10), "a dead line is said in time");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    println!("{implementation:?}: said after {:?}", frozen.elapsed());
+    eprintln!("{implementation:?}: said after {:?}", frozen.elapsed());
     office.host.thaw();
     office.engine.migration_status(&target).await.unwrap();
     assert!(matches!(office.state(&environment).await, Some(TunnelState::Open { .. })));

@@ -146,7 +146,7 @@ export class SshStart {
     if (this.question === "host" && this.report !== null)
       return this.report.host_key == null
         ? "The way to the SSH host, hop by hop. The database was not logged in to."
-        : "Nothing else of this host is used before that.";
+        : "It is compared before anything of yours is sent there.";
     if (this.report !== null) return this.report.lead;
     if (this.question === "host") return "Pick one; Drydock asks for the rest. It only reads until you approve a plan.";
     return this.found

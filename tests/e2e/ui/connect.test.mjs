@@ -35,9 +35,9 @@ test("first start: an address becomes an environment, its password leaves the fi
 
 test("first start: what is not built says so and cannot be chosen", async () => {
   const page = await visit("#/start", { scenario: "empty" });
-  const ssh = mark(page, "first-start-ssh");
-  assert.match(await ssh.textContent(), /not available yet/);
-  assert.equal(await ssh.locator("input").count(), 0);
+  const coolify = mark(page, "first-start-coolify");
+  assert.match(await coolify.textContent(), /not available yet/);
+  assert.equal(await coolify.locator("input").count(), 0);
 });
 
 test("first start: without a toolkit the sandbox says why", async () => {
@@ -111,4 +111,237 @@ test("settings: theme, sandbox, vault, record", async () => {
     await page.evaluate(() => document.documentElement.dataset.theme),
     "dark",
   );
+});
+
+const SHOWN = "SHA256:nThbgRKE8dMwkJ2aXfQv7uLm0sYcPzWe3HtNoB6i4Gr";
+const focus = (page) =>
+  page.evaluate(
+    () => document.activeElement?.dataset.testid ?? document.activeElement?.id,
+  );
+const isLocked = async (page, name) =>
+  (await mark(page, name).getAttribute("aria-disabled")) === "true";
+
+test("first start: an SSH login becomes a tested environment, its key compared first", async () => {
+  const page = await visit("", { scenario: "empty" });
+  await mark(page, "first-start-ssh").click();
+  assert.ok(await isLocked(page, "next-primary"), "a host is needed");
+  await judge(page, "first-start-ssh");
+  await mark(page, "ssh-host").fill("deploy@bastion.example.com");
+  await page.keyboard.press("Tab");
+  assert.equal(
+    await mark(page, "ssh-user").inputValue(),
+    "deploy",
+    "a login pasted as a whole is taken apart",
+  );
+  await mark(page, "next-primary").click();
+  await mark(page, "host-key-unknown").waitFor();
+  await judge(page, "first-start-ssh-key");
+  assert.equal(await focus(page), "host-key-pasted");
+  assert.ok(
+    await isLocked(page, "host-key-trust"),
+    "nothing is trusted uncompared",
+  );
+  await page.keyboard.press("Escape");
+  assert.equal(await mark(page, "host-key-unknown").count(), 0);
+  await headline(page, "its key is not trusted");
+  await mark(page, "next-primary").click();
+  await mark(page, "host-key-pasted").fill(
+    `256 ${SHOWN} root@bastion (ED25519)`,
+  );
+  await page.getByText("All 43 characters are the same.").waitFor();
+  await mark(page, "host-key-trust").click();
+  await mark(page, "ssh-start-database").waitFor();
+  await headline(page, "lets Drydock in. Which database is it?");
+  assert.equal(await page.locator("#direct-host").inputValue(), "localhost");
+  assert.equal(await page.locator("#direct-port").inputValue(), "5432");
+  await judge(page, "first-start-ssh-database");
+  await page.locator("#direct-database").fill("ledger");
+  await page.locator("#direct-user").fill("migrate");
+  await mark(page, "direct-password-secret").fill("s3cret");
+  /* Straight from the field to the button: leaving the field hands the password over. */
+  await mark(page, "next-primary").click();
+  await headline(page, "The database is reached, and everything fits.");
+  assert.ok(
+    !(await page.content()).includes("s3cret"),
+    "the password is nowhere on the page",
+  );
+  await mark(page, "name").fill("ledger-production");
+  await judge(page, "first-start-ssh-name");
+  await page.keyboard.press("Tab");
+  await mark(page, "next-primary").click();
+  await headline(
+    page,
+    "The database answers. Its migrations are not known yet.",
+  );
+  assert.match(
+    await mark(page, "banner-line").textContent(),
+    /through deploy@bastion\.example\.com.*your own ssh/s,
+  );
+});
+
+test("first start: a host that is not found says so where it is mended", async () => {
+  const page = await visit("#/start", { scenario: "empty" });
+  await mark(page, "first-start-ssh").click();
+  await mark(page, "ssh-host").fill("nowhere.example.com");
+  await mark(page, "next-primary").click();
+  await headline(page, "The SSH host is not reached.");
+  await mark(page, "hop-ssh_name_lookup").getByText("Block").waitFor();
+  await judge(page, "first-start-ssh-nowhere");
+  await mark(page, "ssh-host").fill("known.example.com");
+  await mark(page, "next-primary").click();
+  await mark(page, "ssh-start-database").waitFor();
+});
+
+test("the environment form: another login, a jump host, the stored secret kept", async () => {
+  const page = await visit("#/environment/ssh/edit", { scenario: "ssh-jump" });
+  await headline(page, "ledger-production is saved as shown.");
+  assert.match(await mark(page, "ssh-kept").textContent(), /in the keyring/);
+  assert.match(
+    await mark(page, "host-key-pins").textContent(),
+    /bastion\.example\.com/,
+  );
+  await mark(page, "ssh-jump-add").click();
+  assert.ok(await isLocked(page, "next-primary"), "a jump host needs a name");
+  await mark(page, "ssh-jump-1-host").fill("inner.example.com");
+  await mark(page, "ssh-login").getByRole("button", { name: "A key file" }).click();
+  await page.locator("#ssh-key").fill("/home/ops/.ssh/id_ed25519");
+  await page.getByText("it uses this key file with your configuration").waitFor();
+  await mark(page, "ssh-jump-1-login")
+    .getByRole("button", { name: "A password" })
+    .click();
+  assert.ok(await isLocked(page, "next-primary"), "its password is needed");
+  await mark(page, "ssh-jump-1-secret").fill("hunter2");
+  await page.keyboard.press("Enter");
+  await mark(page, "ssh-jump-1-kept").waitFor();
+  assert.ok(!(await page.content()).includes("hunter2"));
+  await judge(page, "environment-edit-ssh");
+  await mark(page, "ssh-jump-0-remove").click();
+  assert.equal(
+    await mark(page, "ssh-jump-0-host").inputValue(),
+    "inner.example.com",
+  );
+  await mark(page, "next-primary").click();
+  await headline(page, "ledger-production is saved as shown.");
+  assert.equal(await mark(page, "ssh-jump-0-host").count(), 1);
+});
+
+test("the environment form: from directly to SSH, the key compared before it is saved", async () => {
+  const page = await visit("#/environment/staging/edit");
+  await mark(page, "transport-ssh").click();
+  await mark(page, "ssh-host").fill("bastion.example.com");
+  await page.getByText("As bastion.example.com sees it").waitFor();
+  await page.getByText("it uses your agent and your configuration").waitFor();
+  await mark(page, "next-primary").click();
+  await mark(page, "host-key-unknown").waitFor();
+  await mark(page, "host-key-ticked").check();
+  await mark(page, "host-key-trust").click();
+  await headline(page, "atelier-staging is saved as shown.");
+  await mark(page, "host-key-pins").getByText("bastion.example.com").waitFor();
+});
+
+test("the doctor asks about an unknown key, and trusts only the same one", async () => {
+  const page = await visit("#/environment/ssh/doctor", {
+    scenario: "ssh-unknown",
+  });
+  await mark(page, "host-key-unknown").waitFor();
+  assert.match(
+    await mark(page, "host-key-shown").textContent(),
+    /nThb\s*gRKE/,
+    "the fingerprint stands in groups",
+  );
+  await judge(page, "host-key-unknown");
+  await mark(page, "host-key-pasted").fill(SHOWN.replace("4Gr", "4Gs"));
+  await page.getByText("This is another key.").waitFor();
+  await mark(page, "host-key-ticked").check();
+  assert.ok(
+    await isLocked(page, "host-key-trust"),
+    "a tick does not outweigh another key",
+  );
+  await judge(page, "host-key-other");
+  await mark(page, "host-key-pasted").fill(SHOWN);
+  await mark(page, "host-key-trust").focus();
+  await page.keyboard.press("Enter");
+  await headline(page, "The database is reached, and everything fits.");
+  assert.equal(await mark(page, "host-key-unknown").count(), 0);
+});
+
+test("a changed or refused key is a stop without a way past it", async () => {
+  for (const [scenario, words] of [
+    ["ssh-changed", /has changed\. Drydock stops here/],
+    ["ssh-refused", /must not be trusted\. Drydock stops here/],
+  ]) {
+    const page = await visit("#/environment/ssh/doctor", { scenario });
+    const dialog = mark(page, "host-key-stop");
+    await dialog.waitFor();
+    assert.match(await dialog.textContent(), words);
+    assert.equal(await focus(page), "host-key-keep", "the safe answer first");
+    assert.deepEqual(
+      (await dialog.getByRole("button").allTextContents())
+        .map((text) => text.trim())
+        .filter(Boolean),
+      ["Keep as it is Esc", "Copy both fingerprints"],
+      "no button trusts it",
+    );
+    await judge(page, `host-key-${scenario}`);
+    await page.keyboard.press("Escape");
+    assert.equal(await dialog.count(), 0);
+    assert.match(await mark(page, "next-primary").textContent(), /Look at/);
+  }
+});
+
+test("any screen's failure about a host key leads to the doctor", async () => {
+  const page = await visit("#/environment/ssh/overview", {
+    scenario: "ssh-unknown",
+  });
+  await mark(page, "failure-code").getByText("DRY-1111").waitFor();
+  await mark(page, "failure-action").click();
+  await mark(page, "host-key-unknown").waitFor();
+});
+
+test("the secret of the SSH login is asked for by name", async () => {
+  const page = await visit("#/environment/ssh/overview", {
+    scenario: "ssh-secret",
+  });
+  await mark(page, "failure-action").click();
+  await mark(page, "prompt-ssh_secret").waitFor();
+  await mark(page, "prompt-text").fill("s3cret");
+  await judge(page, "prompt-ssh-secret");
+  await page.keyboard.press("Enter");
+  await headline(page, "All is well. Every migration is in.");
+});
+
+test("the doctor shows the way to the SSH host first, jump hosts by themselves", async () => {
+  const page = await visit("#/environment/ssh/doctor", {
+    scenario: "ssh-jump",
+  });
+  await headline(page, "The database is reached, and everything fits.");
+  const legs = await page
+    .locator("[data-testid^=leg-] > span:nth-child(2)")
+    .allTextContents();
+  assert.deepEqual(legs, [
+    "By way of",
+    "To the SSH host",
+    "From there to the database",
+    "In the database",
+  ]);
+  await mark(page, "hop-ssh_login-gate.example.com").click();
+  assert.match(await mark(page, "drawer").textContent(), /Login on gate/);
+  await judge(page, "doctor-ssh");
+});
+
+test("a lost line is seen in the banner, with its reason and the way to the doctor", async () => {
+  const page = await visit("#/environment/ssh/overview", {
+    scenario: "ssh-lost",
+  });
+  const state = mark(page, "line-state");
+  await state.getByText("Open").waitFor();
+  /* It is lost 1.5 s after the start; looked at every 2 s. */
+  await state.getByText(/Lost since \d\d:\d\d:\d\d/).waitFor({ timeout: 4500 });
+  assert.match(
+    await mark(page, "banner-line").locator("dd").getAttribute("title"),
+    /No answer from bastion\.example\.com for 8 s/,
+  );
+  await judge(page, "banner-lost");
+  await mark(page, "line-test").click();
+  await headline(page, "The SSH host is not reached.");
 });

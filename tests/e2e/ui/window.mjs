@@ -12,10 +12,16 @@
  *               activity|app-and-logs|runs|incident-room|settings>, open-palette
  *   palette     palette, palette-search, key-help
  *   failures    failure, failure-action, failure-code
- *   questions   prompt-<vault|secret|repin>, prompt-text, prompt-send
- *   first start first-start-<address|ssh|coolify|digitalocean|supabase|sandbox>, address, read-out, name, tier-<tier>
+ *   questions   prompt-<vault|secret|ssh_secret|repin>, prompt-text, prompt-send
+ *   host key    host-key-unknown, host-key-shown, host-key-pasted, host-key-ticked, host-key-trust, host-key-keep,
+ *               host-key-stop, host-key-copy
+ *   ssh login   ssh-host, ssh-user, ssh-port, ssh-login, ssh-secret, ssh-kept, ssh-jump-add, ssh-choice, host-key-pins;
+ *               a jump host's: ssh-jump-<0..>-<host|user|port|login|secret|kept|remove>
+ *   line        banner-line, line-state (with data-tone), line-test
+ *   first start first-start-<address|ssh|coolify|digitalocean|supabase|sandbox>, address, read-out, name, tier-<tier>,
+ *               ssh-start-<host|database>
  *   overview    card-<connection|migrations|drift|seeds|backups|verification|checklist|activity|app_and_logs|runs>
- *   connection  hops, hop-<kind>
+ *   connection  hops, leg-<computer|ssh|from-ssh|database>, hop-<kind>, hop-<kind>-<jump host>
  *   migrations  migrations-table, unfold; rows carry data-row="<name>"
  *   repair      statements, way-<purpose>
  *   drift       differences
@@ -23,7 +29,8 @@
  *               confirm-keep
  *   run         run-status (with data-status), run-steps, waiting, cancel-run, cancel-dialog, confirm-cancel, accounts
  *   runs        runs-search, runs-table, run-<number>
- *   environment direct-paste, runtime-paste, environment-duplicate, environment-delete, delete-dialog, delete-name,
+ *   environment direct-paste, runtime-paste, direct-password-<secret|kept>, runtime-password-<secret|kept>,
+ *               transport-<direct|ssh>, environment-duplicate, environment-delete, delete-dialog, delete-name,
  *               confirm-delete
  *   settings    sandbox-state, sandbox-start, sandbox-stop, sandbox-reset, reset-dialog, vault-passphrase,
  *               vault-repeat, vault-create, vault-unlock, audit-verify

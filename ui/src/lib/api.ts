@@ -7,10 +7,13 @@ import type {
   EnvironmentDraft,
   Failure,
   Hop,
+  HostKeyReport,
   PlanPurpose,
   Result,
   RunEvent,
+  SecretOf,
   Settings,
+  SshDraft,
 } from "./bindings";
 import { Failed } from "./failures";
 
@@ -44,13 +47,17 @@ export const api = {
   secretStore: () => value(commands.secretStoreStatus()),
   createVault: (passphrase: string) => value(commands.vaultCreate(passphrase)),
   unlockVault: (passphrase: string) => value(commands.vaultUnlock(passphrase)),
-  provideSecret: (environmentId: string, text: string, runtime: boolean) =>
-    value(commands.secretProvide(environmentId, text, runtime)),
+  provideSecret: (environmentId: string, text: string, of: SecretOf) =>
+    value(commands.secretProvide(environmentId, text, of)),
 
   testConnection: (environmentId: string, onHop: (hop: Hop) => void): Promise<DoctorReport> =>
     value(commands.connectionTest(environmentId, channel(onHop))),
   testDraft: (draft: EnvironmentDraft, environmentId: string | null, onHop: (hop: Hop) => void) =>
     value(commands.connectionTestDraft(draft, environmentId, channel(onHop))),
+  sshChoice: (draft: SshDraft) => value(commands.sshChoice(draft)),
+  pinHostKey: (report: HostKeyReport) => value(commands.hostKeyPin(report)),
+  trustHostKey: (environmentId: string, report: HostKeyReport) => value(commands.hostKeyTrust(environmentId, report)),
+  lineStatus: (environmentId: string) => value(commands.lineStatus(environmentId)),
   repin: (environmentId: string, typedName: string) => value(commands.identityRepin(environmentId, typedName)),
 
   pickFolder: () => value(commands.folderPick()),

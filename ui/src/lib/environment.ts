@@ -1,4 +1,5 @@
 import type { Address, Environment, GuardRules, Tier, TlsMode } from "./bindings";
+import { implementationWords, sshLabel } from "./ssh";
 
 export const tierWords: Record<Tier, string> = {
   production: "Production",
@@ -23,6 +24,10 @@ export function addressLabel(address: Address): string {
 }
 
 export function reachedBy(environment: Environment): string {
+  if (environment.transport?.kind === "ssh") {
+    const { access } = environment.transport;
+    return `through ${sshLabel(access)} (${implementationWords[access.implementation]})`;
+  }
   const address = environment.direct.address;
   if (isLocal(address)) return "this computer";
   return address.tls === "off" ? "directly, not encrypted" : "directly, encrypted";

@@ -9,11 +9,13 @@ export type Trouble = Omit<Failure, "code"> & { code: FailureCode | WindowCode }
 export type FailureAction =
   | "again"
   | "doctor"
+  | "host_key"
   | "edit"
   | "migrations"
   | "choose_folder"
   | "new_plan"
   | "secret"
+  | "ssh_secret"
   | "vault"
   | "settings"
   | "repin"
@@ -36,6 +38,20 @@ const table: Partial<Record<Trouble["code"], Entry>> = {
   "DRY-1108": { tone: "block", action: "doctor" },
   "DRY-1109": { tone: "unknown", action: "again" },
   "DRY-1110": { tone: "block", action: "doctor" },
+  "DRY-1111": { tone: "warn", action: "host_key" },
+  "DRY-1112": { tone: "block", action: "host_key" },
+  "DRY-1113": { tone: "block", action: "host_key" },
+  "DRY-1114": { tone: "block", action: "doctor" },
+  "DRY-1115": { tone: "block", action: "edit" },
+  "DRY-1116": { tone: "block", action: "edit" },
+  "DRY-1117": { tone: "block", action: "edit" },
+  "DRY-1118": { tone: "block", action: "doctor" },
+  "DRY-1119": { tone: "block", action: "doctor" },
+  "DRY-1120": { tone: "unknown", action: "doctor" },
+  "DRY-1121": { tone: "block", action: "edit" },
+  "DRY-1122": { tone: "block", action: "doctor" },
+  "DRY-1123": { tone: "block", action: "edit" },
+  "DRY-1124": { tone: "warn", action: "ssh_secret" },
   "DRY-1201": { tone: "block", action: "repin" },
   "DRY-1202": { tone: "warn", action: "new_plan" },
   "DRY-1203": { tone: "warn", action: "new_plan" },
@@ -62,11 +78,13 @@ export function classify(code: Trouble["code"]): Entry {
 export const actionWords: Record<FailureAction, string> = {
   again: "Try again",
   doctor: "Test the connection",
+  host_key: "Look at the host's key",
   edit: "Edit the environment",
   migrations: "Open the migrations",
   choose_folder: "Choose another folder",
   new_plan: "Make a new plan",
   secret: "Enter the password",
+  ssh_secret: "Enter the secret of the SSH login",
   vault: "Unlock the vault",
   settings: "Open the settings",
   repin: "Compare the databases",

@@ -1,6 +1,7 @@
 /**
  * A shell made of memory, for the screens' tests and for drawing. Chosen by the build (`--mode fake`), never in the
- * product. `?scenario=` picks a state: empty, slow, broken, again, many, lock, sandbox-missing, secret, changed, vault.
+ * product. `?scenario=` picks a state: empty, slow, broken, again, many, lock, sandbox-missing, secret, changed, vault,
+ * ssh and those of `fakeSsh`.
  */
 import type {
   commands as shell,
@@ -11,6 +12,7 @@ import type {
   FailureCode,
   Finding,
   Gate,
+  Hop,
   MigrationStatus,
   Overview,
   Plan,
@@ -26,6 +28,7 @@ import type {
   Settings,
   Step,
 } from "./bindings";
+import { lineOf, pinOf, sshChoice, sshWalk, sshWorld, transportFrom } from "./fakeSsh";
 import * as fake from "./fakeWorld";
 import type { FakeMigration, World } from "./fakeWorld";
 import { count } from "./format";
@@ -39,6 +42,9 @@ if (scenario === "many" && worlds[0] !== undefined) worlds[0].migrations = fake.
 if (scenario === "changed" && worlds[0] !== undefined) worlds[0].reached = "changed";
 if (scenario === "secret" && worlds[0] !== undefined) worlds[0].reached = "secret";
 if (scenario === "vault" && worlds[0] !== undefined) worlds[0].reached = "vault";
+
+if (scenario.startsWith("ssh")) worlds.unshift(sshWorld(scenario));
+const started = Date.now();
 
 const plans = new Map<string, PlanReview>();
 const streams = new Map<
@@ -122,6 +128,30 @@ async function obstacle(world: World, name: string): Promise<Result<never, Failu
       null,
       "Enter the password.",
     );
+  if (world.reached === "host_key_unknown")
+    return fail(
+      "DRY-1111",
+      "bastion.example.com shows a key nobody has compared yet.",
+      "Without comparing it, nobody knows whether this is your host.",
+      "Nothing of yours was sent: no user name, no key, no password.",
+      "Compare its fingerprint with whoever runs the host.",
+    );
+  if (world.reached === "host_key_changed" || world.reached === "host_key_refused")
+    return fail(
+      world.reached === "host_key_changed" ? "DRY-1112" : "DRY-1113",
+      "The key of bastion.example.com is not the one on record.",
+      "Either the host was set up anew, or this is not your host.",
+      "Nothing of yours was sent: no user name, no key, no password.",
+      "Ask whoever runs the host.",
+    );
+  if (world.reached === "ssh_secret")
+    return fail(
+      "DRY-1124",
+      "The secret of the SSH login deploy@bastion.example.com is asked for at each start.",
+      "It is kept nowhere.",
+      null,
+      "Enter it.",
+    );
   if (world.reached === "vault")
     return fail(
       "DRY-1402",
@@ -139,6 +169,7 @@ const failedOf = (world: World) => world.migrations.find((migration) => migratio
 
 function statusWord(world: World): EnvironmentStatus | null {
   if (world.reached === "refused") return "stale";
+  if (world.reached.startsWith("host_key") || world.reached === "line_lost") return "block";
   if (world.environment.pin === null) return null;
   if (world.runs.some((run) => run.status === "running")) return "running";
   if (failedOf(world) !== undefined || world.reached === "pooler") return "block";
@@ -731,6 +762,8 @@ function fromDraft(draft: EnvironmentDraft, id: string): World["environment"] {
     ...made,
     colour: draft.colour,
     rules: draft.rules,
+    sandbox: made.sandbox && draft.transport?.kind !== "ssh",
+    transport: transportFrom(draft.transport),
     runtime:
       draft.runtime === null
         ? null
@@ -741,29 +774,53 @@ function fromDraft(draft: EnvironmentDraft, id: string): World["environment"] {
 async function test(
   world: Pick<World, "reached">,
   target: World["environment"]["direct"]["address"],
-  onHop: (hop: ReturnType<typeof fake.hops>[number]) => void,
+  transport: World["environment"]["transport"] | EnvironmentDraft["transport"],
+  onHop: (hop: Hop) => void,
 ) {
-  const hops = fake.hops(world, target);
+  const line = sshWalk(transport, world.reached, target);
+  const tunnelled = line.hops.length > 0;
+  const cut = line.explanation !== null;
+  const own = fake
+    .hops(world, target)
+    .filter((hop) => !tunnelled || (hop.kind !== "name_lookup" && hop.kind !== "tcp"))
+    .map((hop) => (cut ? { ...hop, outcome: null, evidence: "not reached", milliseconds: null } : hop))
+    .map((hop) =>
+      tunnelled && !cut && hop.kind === "tls" && target.tls === "off"
+        ? {
+            ...hop,
+            outcome: "pass" as const,
+            evidence: "off: the database is on the SSH host, and the tunnel is encrypted",
+          }
+        : hop,
+    );
+  const hops = [...line.hops, ...own];
   for (const hop of hops) {
     await wait(scenario === "slow" ? 1e8 : pace / 2);
     onHop(hop);
   }
-  const explanation = fake.explanation(world, target);
-  const blocked = hops.some((hop) => hop.outcome === "block");
-  const pass = hops.filter((hop) => hop.outcome === "pass").length;
+  const counted = (outcome: Hop["outcome"]) => hops.filter((hop) => hop.outcome === outcome).length;
+  const explanation =
+    line.explanation ?? (counted("warn") + counted("block") > 0 ? fake.explanation(world, target) : null);
+  const blocked = counted("block") > 0;
   return ok({
-    headline:
-      world.reached === "refused"
+    headline: cut
+      ? line.hostKey !== null
+        ? "The SSH host is reached, but its key is not trusted."
+        : "The SSH host is not reached."
+      : world.reached === "refused"
         ? "The database does not answer."
         : blocked
           ? "The database is reached, but this is the pooler."
-          : "The database is reached. One thing is worth a look.",
-    lead: `12 hops in 0.22 s: ${pass} pass, ${hops.filter((hop) => hop.outcome === "warn").length} warns, ${blocked ? 1 : 0} blocks.`,
+          : counted("warn") > 0
+            ? "The database is reached. One thing is worth a look."
+            : "The database is reached, and everything fits.",
+    lead: `${hops.length} hops in 0.22 s: ${counted("pass")} pass, ${counted("warn")} warns, ${blocked ? 1 : 0} blocks.`,
     hops,
     explanation,
     identity: null,
     round_trip_ms: 41,
     usable: !blocked,
+    host_key: line.hostKey,
   });
 }
 
@@ -881,9 +938,29 @@ export const commands: typeof shell = {
     return ok(null);
   },
   connectionTest: (id, onHop) =>
-    test(worldOf(id), worldOf(id).environment.direct.address, (hop) => onHop.onmessage(hop)),
+    test(worldOf(id), worldOf(id).environment.direct.address, worldOf(id).environment.transport, (hop) =>
+      onHop.onmessage(hop),
+    ),
   connectionTestDraft: (draft, id, onHop) =>
-    test(id === null ? { reached: "well" } : worldOf(id), draft.direct.address, (hop) => onHop.onmessage(hop)),
+    test(id === null ? { reached: "well" } : worldOf(id), draft.direct.address, draft.transport, (hop) =>
+      onHop.onmessage(hop),
+    ),
+  sshChoice: async (draft) => ok(sshChoice(draft)),
+  hostKeyPin: async (report) =>
+    report.verdict === "unknown"
+      ? ok(pinOf(report.host, report.port))
+      : fail("DRY-1112", "Only a key that nobody knows yet can be confirmed."),
+  async hostKeyTrust(id, report) {
+    const world = worldOf(id);
+    const { transport } = world.environment;
+    if (report.verdict !== "unknown" || transport?.kind !== "ssh")
+      return fail("DRY-1112", "Only a key that nobody knows yet can be confirmed.");
+    const pins = [...transport.access.pins, pinOf(report.host, report.port)];
+    world.environment = { ...world.environment, transport: { kind: "ssh", access: { ...transport.access, pins } } };
+    world.reached = "well";
+    return ok(null);
+  },
+  lineStatus: async (id) => ok(lineOf(worldOf(id), started)),
   async identityRepin(id, typedName) {
     const world = worldOf(id);
     if (typedName !== world.environment.name) return fail("DRY-1205", "The typed name does not match.");

@@ -32,7 +32,18 @@ export type FakeMigration = { name: string; sql: string; state: MigrationState; 
 
 export type World = {
   environment: Environment;
-  reached: "well" | "pooler" | "refused" | "changed" | "secret" | "vault";
+  reached:
+    | "well"
+    | "pooler"
+    | "refused"
+    | "changed"
+    | "secret"
+    | "vault"
+    | "host_key_unknown"
+    | "host_key_changed"
+    | "host_key_refused"
+    | "line_lost"
+    | "ssh_secret";
   migrations: FakeMigration[];
   runs: Run[];
   drifted: boolean;

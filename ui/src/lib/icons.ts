@@ -42,6 +42,7 @@ export const iconNames = [
   "rotate-ccw",
   "scroll-text",
   "search",
+  "server",
   "settings",
   "siren",
   "sprout",

@@ -2,11 +2,13 @@ import type {
   DriftClass,
   EffectState,
   EnvironmentStatus,
+  LineStatus,
   MigrationState,
   Outcome,
   RunStatus,
   StepStatus,
 } from "./bindings";
+import { timeOfDay } from "./format";
 import type { IconName } from "./icons";
 
 /** How urgent something looks. Ink grows with urgency; only `block` is solid. */
@@ -85,6 +87,24 @@ export const driftDress: Record<DriftClass, { title: string; means: string; dres
   harmless: { title: "Harmless", means: "the app works the same", dress: toneDress.pass },
   cosmetic: { title: "Cosmetic", means: "order and names only", dress: toneDress.pass },
 };
+
+/** How a line to an SSH host stands. What the engine does not say is unknown. */
+export function lineDress(status: LineStatus | null | undefined): Dress {
+  if (status === undefined) return { ...toneDress.idle, word: "Asking" };
+  if (status === null) return toneDress.unknown;
+  switch (status.state?.kind) {
+    case "open":
+      return { ...toneDress.pass, word: "Open" };
+    case "connecting":
+      return { ...toneDress.running, word: "Connecting" };
+    case "lost":
+      return { ...toneDress.block, word: `Lost since ${timeOfDay(status.state.since)}` };
+    case "closed":
+      return { ...toneDress.idle, word: "Closed; opened when needed" };
+    case undefined:
+      return { ...toneDress.idle, word: "Not opened yet" };
+  }
+}
 
 /** The strongest of several outcomes; nothing at all is unknown. */
 export function strongest(outcomes: Outcome[]): Outcome {

@@ -1,14 +1,20 @@
 import { createContext } from "svelte";
+import { api } from "../lib/api";
 import type { NextStep } from "../lib/bindings";
 import { troubleOf, type Trouble } from "../lib/failures";
 import { Clock } from "./clock.svelte";
 import { Environments } from "./environments.svelte";
+import { Lines } from "./lines.svelte";
 import { Navigation, type Place } from "./navigation.svelte";
 import { Preferences } from "./preferences.svelte";
 import { Readings } from "./reading.svelte";
 
 /** A question that stands in the way of a reading, with what to do once it is answered. */
-export type Prompt = { kind: "vault" | "secret" | "repin"; environment: string | null; then: () => void };
+export type Prompt = {
+  kind: "vault" | "secret" | "ssh_secret" | "repin";
+  environment: string | null;
+  then: () => void;
+};
 
 /** Milliseconds that a sentence about something over stays; the page itself keeps what it is about. */
 const SAID_FOR = 8000;
@@ -20,10 +26,12 @@ export class Console {
   readonly preferences = new Preferences();
   readonly readings = new Readings();
   readonly clock = new Clock();
+  readonly lines = new Lines();
   #prompt = $state.raw<Prompt | null>(null);
   #said = $state("");
   #silence: ReturnType<typeof setTimeout> | undefined;
   #trouble = $state.raw<Trouble | null>(null);
+  #taking: Promise<unknown> = Promise.resolve();
 
   get prompt() {
     return this.#prompt;
@@ -72,6 +80,18 @@ export class Console {
       this.#trouble = troubleOf(thrown);
       return null;
     }
+  }
+
+  /** Hands a typed secret to the engine; the answer is its handle. */
+  take(secret: string): Promise<string | null> {
+    const taking = this.press(() => api.setPassword(secret));
+    this.#taking = taking;
+    return taking;
+  }
+
+  /** Leaving a field hands its secret over; who sends the form waits for that first. */
+  async taken() {
+    await this.#taking;
   }
 
   go(place: Place) {

@@ -20,10 +20,25 @@ const says = async (window, id) => (await window.text(`[data-testid=${id}]`)).re
  */
 export async function walkDemo(window, { keyboard = false, onStep = async () => {} } = {}) {
   const passed = [];
-  const step = async (name) => {
-    passed.push({ name, headline: await says(window, "headline"), next: await says(window, "next-primary") });
-    await onStep(name, passed.length);
-  };
+  const step = stepper(window, passed, onStep);
+  await window.wait("[data-testid=first-start-sandbox]");
+  await step("first start");
+  if (keyboard) await chooseByKeys(window, "first-start-sandbox");
+  else await window.click("[data-testid=first-start-sandbox]");
+  await window.waitText("[data-testid=next-primary]", /demo/i);
+  await step("the sandbox is chosen");
+  await follow(window, { keyboard, onStep, passed });
+  return passed;
+}
+
+const stepper = (window, passed, onStep) => async (name) => {
+  passed.push({ name, headline: await says(window, "headline"), next: await says(window, "next-primary") });
+  await onStep(name, passed.length);
+};
+
+/** Follows the next-step bar until nothing waits any more. The screens are added to `passed`. */
+export async function follow(window, { keyboard = false, onStep = async () => {}, passed = [] } = {}) {
+  const step = stepper(window, passed, onStep);
   const forward = async () => {
     await window.wait(PRIMARY, { seconds: 120 });
     const before = await where(window);
@@ -36,20 +51,13 @@ export async function walkDemo(window, { keyboard = false, onStep = async () => 
     for (;;) {
       if ((await where(window)) !== before && (await window.count(PRIMARY)) > 0) break;
       if ((await window.count(DIALOG)) > 0) return "dialog";
-      if ((await window.count("[data-testid=failure]")) > 0) throw new Error(`the demo met a failure: ${await window.text("[data-testid=failure]")}`);
+      if ((await window.count("[data-testid=failure]")) > 0) throw new Error(`the way met a failure: ${await window.text("[data-testid=failure]")}`);
       if (Date.now() > deadline) throw new Error(`nothing came after ${before}`);
       await pause(100);
     }
     await pause(300);
     return "screen";
   };
-
-  await window.wait("[data-testid=first-start-sandbox]");
-  await step("first start");
-  if (keyboard) await chooseByKeys(window, "first-start-sandbox");
-  else await window.click("[data-testid=first-start-sandbox]");
-  await window.waitText("[data-testid=next-primary]", /demo/i);
-  await step("the sandbox is chosen");
 
   for (let turn = 0; turn < 24; turn += 1) {
     const title = await says(window, "next-title");
@@ -65,7 +73,7 @@ export async function walkDemo(window, { keyboard = false, onStep = async () => 
     await pause(400);
     await step(await screenName(window));
   }
-  throw new Error("the demo did not come to an end");
+  throw new Error("the way did not come to an end");
 }
 
 const screenName = (window) => window.run("const part = location.hash.split('/').filter(Boolean); return part[part.length > 3 ? 3 : part.length - 1] ?? 'start'").then(

@@ -288,7 +288,9 @@ impl Course<'_> {
 /// Free bytes where the server's files are, if they are on this machine.
 fn free_here(connector: &Connector, space: &trial::Space) -> Option<f64> {
     let address = &connector.address;
-    let here = address.is_socket() || matches!(address.host.as_str(), "localhost" | "127.0.0.1" | "::1");
+    // Behind a tunnel, localhost is another computer.
+    let here = connector.route.is_none()
+        && (address.is_socket() || matches!(address.host.as_str(), "localhost" | "127.0.0.1" | "::1"));
     crate::adapters::files::free_bytes(Path::new(space.data_directory.as_ref().filter(|_| here)?))
 }
 

@@ -35,14 +35,16 @@ export const pinOf = (host: string, port: number): HostKeyPin => ({
 /** One way to an SSH host, by scenario: ssh, ssh-jump, ssh-unknown, ssh-changed, ssh-refused, ssh-lost, ssh-secret. */
 export function sshWorld(scenario: string): World {
   const jump = scenario === "ssh-jump";
+  const asked = scenario === "ssh-secret";
   const access: SshAccess = {
     host: "bastion.example.com",
     port: null,
     user: "deploy",
-    implementation: jump ? "russh" : "openssh",
-    login: jump
-      ? { kind: "password", password: { id: "ssh-1", kept: "keyring" } }
-      : { kind: "agent", public_key: null },
+    implementation: jump || asked ? "russh" : "openssh",
+    login:
+      jump || asked
+        ? { kind: "password", password: { id: "ssh-1", kept: asked ? "ask_each_time" : "keyring" } }
+        : { kind: "agent", public_key: null },
     jumps: jump
       ? [{ host: "gate.example.com", port: 2222, user: "ops", login: { kind: "agent", public_key: null } }]
       : [],

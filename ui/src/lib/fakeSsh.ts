@@ -218,7 +218,7 @@ export function sshWalk(
               nowhere
                 ? `The SSH host's name ${access.host} leads nowhere.`
                 : `The SSH host ${access.host} does not answer.`,
-              "The name service knows no such name.",
+              nowhere ? "The name service knows no such name." : "No answer came within 10 s.",
               "Check the host's name; if it is an alias, it has to stand in your ssh configuration.",
             );
   return { hops, hostKey: stops === "ssh_host_key" ? hostKey : null, explanation };

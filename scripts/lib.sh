@@ -92,7 +92,7 @@ check_node() {
 # What building needs; testing needs more (test_packages).
 build_packages=(build-essential pkg-config libwebkit2gtk-4.1-dev librsvg2-dev libssl-dev ca-certificates python3 python3-pip)
 window_packages=(xvfb webkit2gtk-driver)
-test_packages=(chromium gnome-keyring dbus libglib2.0-bin pgbouncer postgresql-15 postgresql-contrib iproute2 openssh-client openssh-server openssl procps util-linux)
+test_packages=(chromium gnome-keyring dbus libglib2.0-bin pgbouncer postgresql-15 postgresql-contrib iproute2 tcpdump openssh-client openssh-server openssl procps util-linux)
 
 # install_packages NAME...: on Debian and its kin, what dpkg does not know as installed.
 install_packages() {

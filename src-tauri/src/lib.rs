@@ -113,6 +113,7 @@ pub fn run() -> ExitCode {
                 if let tauri::RunEvent::Exit = event
                     && let Some(engine) = app.try_state::<Engine>()
                 {
+                    tauri::async_runtime::block_on(engine.close_lines());
                     let _ = tauri::async_runtime::block_on(engine.sandbox_stop());
                 }
             });

@@ -1,11 +1,15 @@
 //! The line to a host over SSH: one suite, both implementations, real sshd.
+#![allow(clippy::print_stderr, reason = "campaigns tell what they saw")]
 
+mod capture;
+mod cuts;
 mod doctor;
 mod host_keys;
 mod journey;
 mod leftovers;
 mod logins;
 mod loss;
+mod office;
 mod parts;
 mod secrets;
 mod streams;

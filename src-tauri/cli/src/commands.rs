@@ -57,19 +57,25 @@ fn outcome_of(failure: &Failure) -> &'static str {
 
 async fn answer(arguments: Arguments) -> Result<Answer, Failure> {
     let engine = Engine::open(&Engine::data_folder()?).await?;
-    match arguments.command {
-        Command::Status(on) => status(&engine, &target(&engine, &on).await?).await,
-        Command::Plan(on) => plan(&engine, &target(&engine, &on).await?).await,
-        Command::DryRun(on) => dry_run(&engine, &target(&engine, &on).await?, &on).await,
+    let answer = carry_out(&engine, arguments.command).await;
+    engine.close_lines().await;
+    answer
+}
+
+async fn carry_out(engine: &Engine, command: Command) -> Result<Answer, Failure> {
+    match command {
+        Command::Status(on) => status(engine, &target(engine, &on).await?).await,
+        Command::Plan(on) => plan(engine, &target(engine, &on).await?).await,
+        Command::DryRun(on) => dry_run(engine, &target(engine, &on).await?, &on).await,
         Command::Apply { on, confirm } => {
-            let target = target(&engine, &on).await?;
-            apply(&engine, &target, &on, &confirm, PlanPurpose::ApplyPending).await
+            let target = target(engine, &on).await?;
+            apply(engine, &target, &on, &confirm, PlanPurpose::ApplyPending).await
         }
         Command::Resolve { on, confirm, way } => {
-            let target = target(&engine, &on).await?;
-            apply(&engine, &target, &on, &confirm, purpose(way)?).await
+            let target = target(engine, &on).await?;
+            apply(engine, &target, &on, &confirm, purpose(way)?).await
         }
-        Command::Runs { run, search, on } => runs(&engine, run.as_deref(), &search, &on).await,
+        Command::Runs { run, search, on } => runs(engine, run.as_deref(), &search, &on).await,
     }
 }
 

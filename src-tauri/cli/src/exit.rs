@@ -36,7 +36,13 @@ pub fn of_failure(failure: &Failure) -> u8 {
         | FailureCode::Authentication
         | FailureCode::DatabaseMissing
         | FailureCode::ConnectionLost
-        | FailureCode::TimedOut => UNREACHABLE,
+        | FailureCode::TimedOut
+        | FailureCode::SshLoginRefused
+        | FailureCode::SshTooManyKeys
+        | FailureCode::SshForwardingForbidden
+        | FailureCode::SshTargetUnreachable
+        | FailureCode::SshLineLost
+        | FailureCode::SshHandshake => UNREACHABLE,
         FailureCode::Cancelled => CANCELLED,
         FailureCode::Store | FailureCode::ServerError => FAILED,
         _ => REFUSED,

@@ -2,146 +2,37 @@
 //! what everything says when the line is lost or the host is another.
 
 use super::by_both;
-use drydock_engine::domain::address::{TlsMode, TlsRoots};
-use drydock_engine::domain::doctor::HopKind;
-use drydock_engine::domain::environment::{
-    AccessDraft, Colour, Environment, EnvironmentDraft, GuardRules, PasswordChoice, Tier,
-};
+use super::office::Office;
+use drydock_engine::ApplyOptions;
+use drydock_engine::domain::environment::Environment;
 use drydock_engine::domain::migration::MigrationState;
 use drydock_engine::domain::plan::{Confirmation, PlanPurpose};
 use drydock_engine::domain::run::RunStatus;
-use drydock_engine::domain::secret::{Keeping, Secret};
-use drydock_engine::domain::ssh::{HostKeyVerdict, SshImplementation, TunnelState};
-use drydock_engine::domain::transport::{SshDraft, SshLoginDraft, Transport, TransportDraft};
+use drydock_engine::domain::ssh::{SshImplementation, TunnelState};
+use drydock_engine::domain::transport::Transport;
 use drydock_engine::domain::{FailureCode, Outcome};
-use drydock_engine::{ApplyOptions, Engine};
-use drydock_lab::{Postgres, SshServer, Tls, Version};
-use std::path::Path;
+use drydock_lab::SshServer;
 use std::time::{Duration, Instant};
 
 const MIGRATIONS: usize = 40;
 
 /// Atomic ones, one with its own transaction, and one that no transaction takes: it has to be rehearsed.
-fn write_migrations(root: &Path) {
+fn write_migrations(office: &Office) {
     for number in 0..MIGRATIONS {
-        let folder = root.join(format!("migrations/{number:03}_step"));
-        std::fs::create_dir_all(&folder).unwrap();
         let sql = match number {
             20 => "BEGIN; CREATE TABLE own_block (id int PRIMARY KEY); COMMIT;".to_owned(),
             38 => "CREATE INDEX CONCURRENTLY t5_id ON t5 (id);".to_owned(),
             _ => format!("CREATE TABLE t{number} (id int PRIMARY KEY);"),
         };
-        std::fs::write(folder.join("migration.sql"), sql).unwrap();
-    }
-    std::fs::write(root.join("migrations/migration_lock.toml"), "provider = \"postgresql\"\n").unwrap();
-}
-
-struct Office {
-    engine: Engine,
-    host: SshServer,
-    server: Postgres,
-    folder: tempfile::TempDir,
-}
-
-impl Office {
-    async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        write_migrations(folder.path());
-        Self {
-            engine: Engine::open(&folder.path().join("data")).await.unwrap(),
-            host: SshServer::start(),
-            server: Postgres::start_with(Version::Debian15, Tls::On, &[]),
-            folder,
-        }
-    }
-
-    async fn draft(&self, implementation: SshImplementation) -> EnvironmentDraft {
-        let name = match implementation {
-            SshImplementation::Openssh => "own",
-            SshImplementation::Russh => "built_in",
-        };
-        let url = self.server.create_database(name).await;
-        let mut parsed = self.engine.address_parse(&url).unwrap();
-        // The certificate is for this name, and is checked against it, although the socket is elsewhere.
-        parsed.address.tls = TlsMode::VerifyFull;
-        let authority = self.server.authority().unwrap().certificate().display().to_string();
-        parsed.address.roots = TlsRoots::File { path: authority };
-        let login = match implementation {
-            SshImplementation::Openssh => SshLoginDraft::KeyFile {
-                path: self.host.key().display().to_string(),
-                passphrase: PasswordChoice::None,
-            },
-            SshImplementation::Russh => SshLoginDraft::Password { password: self.pending() },
-        };
-        EnvironmentDraft {
-            name: name.to_owned(),
-            tier: Tier::Development,
-            colour: Colour::Tier,
-            runtime: None,
-            direct: AccessDraft {
-                address: parsed.address,
-                password: PasswordChoice::Pending {
-                    handle: parsed.password.unwrap(),
-                    keeping: Keeping::AskEachTime,
-                },
-            },
-            transport: TransportDraft::Ssh {
-                access: SshDraft {
-                    host: self.host.address().to_owned(),
-                    port: Some(self.host.port()),
-                    user: Some(self.host.user().to_owned()),
-                    implementation: Some(implementation),
-                    login,
-                    jumps: Vec::new(),
-                    pins: Vec::new(),
-                },
-            },
-            rules: GuardRules::for_tier(Tier::Development),
-            migrations_folder: Some(self.folder.path().join("migrations").display().to_string()),
-        }
-    }
-
-    fn pending(&self) -> PasswordChoice {
-        let handle = self.engine.password_set(Secret::new(self.host.password().to_owned()));
-        PasswordChoice::Pending { handle, keeping: Keeping::AskEachTime }
-    }
-
-    /// Tests the draft, compares the host's key, pins it, tests again and saves.
-    async fn environment(&self, implementation: SshImplementation) -> Environment {
-        let mut draft = self.draft(implementation).await;
-        let report = self.engine.connection_test_draft(&draft, None, &mut |_| {}).await.unwrap();
-        assert!(!report.usable);
-        let asked = report.host_key.expect("an unknown key is shown, not accepted");
-        assert_eq!(asked.verdict, HostKeyVerdict::Unknown);
-        assert_eq!(asked.shown.fingerprint, self.host.fingerprint(), "and it is the host's own");
-        let not_reached = report.hops.iter().filter(|hop| hop.outcome.is_none()).count();
-        assert!(not_reached >= 9, "nothing was sent beyond it: {:?}", report.hops);
-        let pin = self.engine.host_key_pin(&asked).unwrap();
-        let TransportDraft::Ssh { access } = &mut draft.transport else { panic!("an SSH draft") };
-        access.pins.push(pin);
-
-        let mut told = Vec::new();
-        let report =
-            self.engine.connection_test_draft(&draft, None, &mut |hop| told.push(hop.clone())).await.unwrap();
-        assert!(report.usable, "{report:?}");
-        assert_eq!(told, report.hops, "every hop was told, in order");
-        let kinds: Vec<HopKind> = report.hops.iter().map(|hop| hop.kind).collect();
-        assert!(kinds.is_sorted() && kinds.starts_with(&[HopKind::SshNameLookup]), "{kinds:?}");
-        assert!(!kinds.contains(&HopKind::NameLookup), "the host looks the database's name up, not we");
-        // The lab's certificates end soon, which is worth a look and says that one was checked.
-        let passes = |kind, outcome| outcome == Some(Outcome::Pass) || kind == HopKind::Tls;
-        assert!(report.hops.iter().all(|hop| passes(hop.kind, hop.outcome)), "{:?}", report.hops);
-        self.engine.environment_create(draft).await.unwrap()
-    }
-
-    async fn state(&self, environment: &Environment) -> Option<TunnelState> {
-        self.engine.line_status(&environment.id).await.unwrap().unwrap().state
+        office.write(&format!("{number:03}_step"), &sql);
     }
 }
 
-async fn journey(office: &Office, implementation: SshImplementation) -> Environment {
+/// Everything of the first journey, once.
+pub async fn journey(office: &Office, implementation: SshImplementation) -> Environment {
+    write_migrations(office);
     let engine = &office.engine;
-    let environment = office.environment(implementation).await;
+    let environment = office.environment("journey", implementation).await;
     let report = engine.connection_test(&environment.id, &mut |_| {}).await.unwrap();
     assert!(report.usable, "{report:?}");
     assert!(matches!(office.state(&environment).await, Some(TunnelState::Open { .. })), "the line stays");
@@ -172,19 +63,59 @@ async fn journey(office: &Office, implementation: SshImplementation) -> Environm
 by_both!(
     the_first_journey_goes_through,
     a_lost_line_is_said_in_time_and_reading_opens_it_again,
+    an_overview_over_a_40_ms_line_takes_at_most_six_round_trips,
     another_host_behind_the_name_stops_every_feature,
 );
 
 async fn the_first_journey_goes_through(implementation: SshImplementation) {
     let office = Office::open().await;
     journey(&office, implementation).await;
-    let _ = office.engine.sandbox_stop().await;
-    office.engine.close_lines().await;
+    office.close().await;
+    let secrets = [office.host.password(), office.server.password()];
+    let mut files = vec![office.folder.path().join("data")];
+    let mut looked_at = 0;
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        looked_at += 1;
+        for secret in secrets {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "a password is in {}", path.display());
+        }
+    }
+    assert!(looked_at > 2, "the console's store was looked at");
+}
+
+async fn an_overview_over_a_40_ms_line_takes_at_most_six_round_trips(implementation: SshImplementation) {
+    let office = Office::behind_a_line(Duration::from_millis(1)).await;
+    write_migrations(&office);
+    let environment = office.environment("slow", implementation).await;
+    let target = office.engine.target(&environment.id).await.unwrap();
+    office.engine.overview(&target).await.unwrap();
+    let line = office.line.as_ref().unwrap();
+    line.set_delay(Duration::from_millis(20));
+    let (mut trips, mut took) = (u64::MAX, Duration::MAX);
+    // The line asks every two seconds whether the host is there; that may fall into one reading, not all.
+    for _ in 0..5 {
+        line.reset_counters();
+        let started = Instant::now();
+        office.engine.overview(&target).await.unwrap();
+        took = took.min(started.elapsed());
+        trips = trips.min(line.round_trips());
+    }
+    eprintln!("{implementation:?}: {trips} round trips, {took:?}");
+    assert!(trips <= 6, "{trips} round trips");
+    assert!(took < Duration::from_millis(6 * 40 + 120), "{took:?} on a 40 ms line");
+    office.close().await;
 }
 
 async fn a_lost_line_is_said_in_time_and_reading_opens_it_again(implementation: SshImplementation) {
     let mut office = Office::open().await;
-    let environment = office.environment(implementation).await;
+    write_migrations(&office);
+    let environment = office.environment("lines", implementation).await;
     let target = office.engine.target(&environment.id).await.unwrap();
     office.engine.migration_status(&target).await.unwrap();
     office.host.freeze();
@@ -193,7 +124,7 @@ async fn a_lost_line_is_said_in_time_and_reading_opens_it_again(implementation: 
         assert!(frozen.elapsed() < Duration::from_secs(10), "a dead line is said in time");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    println!("{implementation:?}: said after {:?}", frozen.elapsed());
+    eprintln!("{implementation:?}: said after {:?}", frozen.elapsed());
     office.host.thaw();
     office.engine.migration_status(&target).await.unwrap();
     assert!(matches!(office.state(&environment).await, Some(TunnelState::Open { .. })));
@@ -202,12 +133,13 @@ async fn a_lost_line_is_said_in_time_and_reading_opens_it_again(implementation: 
     office.host.resume();
     let status = office.engine.migration_status(&target).await.unwrap();
     assert_eq!(status.migrations.len(), MIGRATIONS, "reads reconnect by themselves");
-    office.engine.close_lines().await;
+    office.close().await;
 }
 
 async fn another_host_behind_the_name_stops_every_feature(implementation: SshImplementation) {
     let office = Office::open().await;
-    let environment = office.environment(implementation).await;
+    write_migrations(&office);
+    let environment = office.environment("lines", implementation).await;
     let target = office.engine.target(&environment.id).await.unwrap();
     let review = office.engine.plan_create(&target, PlanPurpose::ApplyPending).await.unwrap();
     office.engine.close_lines().await;
@@ -241,5 +173,5 @@ async fn another_host_behind_the_name_stops_every_feature(implementation: SshImp
     let confirmation = Confirmation { digest: review.plan.digest.clone(), ..Confirmation::default() };
     let applied = engine.start_apply(&route, &review.plan.id, confirmation, ApplyOptions::default()).await;
     assert!(applied.is_err(), "nothing is applied: {applied:?}");
-    office.engine.close_lines().await;
+    office.close().await;
 }

@@ -10,6 +10,7 @@
 )]
 
 mod keyring;
+mod network;
 mod parts;
 mod pgbouncer;
 mod postgres;
@@ -18,6 +19,7 @@ mod slow;
 mod ssh;
 
 pub use keyring::Keyring;
+pub use network::{Capture, Network};
 pub use parts::{corpus, free_port, repository};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Authority, Postgres, Tls, Version};

@@ -119,21 +119,27 @@ impl SshServer {
         self.signal("CONT");
     }
 
-    /// Sends a signal to sshd and its sessions, which are ours: descendants of the guard.
+    /// Ends every session at once; the server goes on listening.
+    pub fn kill_sessions(&self) {
+        // The listener is the first of them: sessions are its children.
+        let sessions: Vec<String> = self.processes().into_iter().skip(1).collect();
+        send_signal("KILL", &sessions);
+    }
+
+    /// Sends a signal to sshd and its sessions.
     fn signal(&self, signal: &str) {
+        let sshd = self.processes();
+        assert!(!sshd.is_empty(), "no sshd is there");
+        send_signal(signal, &sshd);
+    }
+
+    /// sshd and its sessions, which are ours: descendants of the guard, parents first.
+    fn processes(&self) -> Vec<String> {
         let guard = self.server.as_ref().map_or(0, Own::pid);
-        let found = descendants(guard);
-        let sshd: Vec<String> = found
-            .iter()
-            .filter(|pid| {
-                std::fs::read_to_string(format!("/proc/{pid}/comm"))
-                    .is_ok_and(|name| name.starts_with("sshd"))
-            })
-            .map(ToString::to_string)
-            .collect();
-        assert!(!sshd.is_empty(), "no sshd below {guard}");
-        // A session may end in between.
-        let _ = Command::new("kill").arg(format!("-{signal}")).args(&sshd).stderr(Stdio::null()).status();
+        let is_sshd = |pid: &i32| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("sshd"))
+        };
+        descendants(guard).iter().filter(|pid| is_sshd(pid)).map(ToString::to_string).collect()
     }
 
     /// Its port.
@@ -287,6 +293,13 @@ fn hosts(names: &[(String, String)]) -> String {
 fn open_to_all(path: &Path) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o755))
         .unwrap_or_else(|error| panic!("cannot open {}: {error}", path.display()));
+}
+
+fn send_signal(signal: &str, to: &[String]) {
+    if !to.is_empty() {
+        // A session may end in between.
+        let _ = Command::new("kill").arg(format!("-{signal}")).args(to).stderr(Stdio::null()).status();
+    }
 }
 
 /// Every process below another one.

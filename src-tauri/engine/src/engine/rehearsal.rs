@@ -185,7 +185,8 @@ impl Engine {
 
 async fn try_one(connection: &mut PgConnection, piece: &Piece, schema: &str) -> Result<(), ScriptError> {
     let plain = |error| ScriptError { error, position: None, statement: None };
-    script::send(connection, script::fresh_settings_sql(schema)).await.map_err(plain)?;
+    let version = connection.server_version_num();
+    script::send(connection, script::fresh_settings_sql(schema, version)).await.map_err(plain)?;
     let result = script::run(connection, &piece.sql, &piece.script, &mut |_| {}).await;
     let left = script::leftover(connection).await.map_err(plain)?;
     if left != Leftover::Clean {

@@ -166,7 +166,8 @@ impl Session {
     pub async fn open(connector: &Connector, application: String) -> Result<Self, Failure> {
         let mut connection = connector.open(&application).await?;
         let sql = format!(
-            "SET search_path = {}; SELECT pg_catalog.pg_backend_pid()::text",
+            "{}; SET search_path = {}; SELECT pg_catalog.pg_backend_pid()::text",
+            script::orphan_limits_sql(connection.server_version_num()),
             identifier(&connector.address.schema)
         );
         let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
@@ -262,7 +263,8 @@ impl Session {
             send(&mut self.connection, sql.to_owned()).await?;
         }
         let sql = format!(
-            "SET search_path = {}; SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})::text",
+            "{}; SET search_path = {}; SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})::text",
+            script::orphan_limits_sql(self.connection.server_version_num()),
             identifier(schema)
         );
         let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut self.connection).await?;
@@ -284,7 +286,8 @@ pub async fn cancel_session(connection: &mut PgConnection, pid: i32) -> Result<(
     send(connection, format!("SELECT pg_catalog.pg_cancel_backend({pid})")).await
 }
 
-/// Waits until a session of ours is gone from the server or rests; `None` if it is still at work.
+/// Waits until a session of ours whose line was lost is gone; `None` if it is still at work. One that rests
+/// is ended: its work is done, nobody listens to it any more, and its locks would stay.
 ///
 /// # Errors
 /// The server's error.
@@ -298,8 +301,12 @@ pub async fn wait_gone(
     loop {
         match observe::session(connection, pid, application).await? {
             None => return Ok(Some(())),
-            Some(SessionState { .. }) if start.elapsed() > patience => return Ok(None),
-            Some(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Some(_) if start.elapsed() > patience => return Ok(None),
+            Some(SessionState { state, .. }) if state.starts_with("idle") => {
+                observe::end_resting(connection, pid, application).await?;
+            }
+            Some(_) => {}
         }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

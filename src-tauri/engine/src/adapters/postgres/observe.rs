@@ -311,3 +311,20 @@ pub async fn session(
     );
     json(connection, sql).await
 }
+
+/// Ends the session with this process id if it bears this name and rests.
+///
+/// # Errors
+/// The server's error.
+pub async fn end_resting(
+    connection: &mut PgConnection,
+    pid: i32,
+    application: &str,
+) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
+         WHERE pid = {pid} AND application_name = {} AND state LIKE 'idle%'",
+        literal(application)
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+}

@@ -129,8 +129,28 @@ pub async fn run(
 
 /// Settings as at the start of the session, whatever earlier scripts (or functions they called) changed:
 /// the next script must not run as another role or in another schema. In a transaction it is part of it.
-pub fn fresh_settings_sql(schema: &str) -> String {
-    format!("RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;SET search_path = {}", identifier(schema))
+pub fn fresh_settings_sql(schema: &str, version: Option<u32>) -> String {
+    format!(
+        "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;SET search_path = {};{}",
+        identifier(schema),
+        orphan_limits_sql(version)
+    )
+}
+
+/// How long a session of ours may rest before the server ends it. None of them rests for more than a few
+/// seconds while its console is there; where the line is gone, or the console with its computer, its locks
+/// must not stay.
+pub const ORPHAN_MS: u32 = 45_000;
+
+/// The settings that make it so. PostgreSQL 14 and later can end a session that rests outside of a
+/// transaction; before that, such a session stays until the server notices that its line is gone.
+pub fn orphan_limits_sql(version: Option<u32>) -> String {
+    let outside = if version.unwrap_or(0) >= 140_000 {
+        format!(";SET idle_session_timeout = {ORPHAN_MS}")
+    } else {
+        String::new()
+    };
+    format!("SET idle_in_transaction_session_timeout = {ORPHAN_MS}{outside}")
 }
 
 /// What a script left of the session.

@@ -195,6 +195,7 @@ pub async fn after(
     schema: &str,
     lock_timeout_ms: u32,
 ) -> Result<After, sqlx::Error> {
+    let version = connection.server_version_num();
     let sql = format!(
         "SELECT json_build_object('witness', pg_catalog.txid_current_if_assigned()::text, \
          'count', (SELECT count(*) FROM pg_catalog.pg_locks WHERE pid = pg_catalog.pg_backend_pid()), \
@@ -203,7 +204,7 @@ pub async fn after(
            AND mode <> 'AccessShareLock'))::text; \
          {}; {}; SAVEPOINT drydock_settle; DELETE FROM pg_temp.drydock_tripwire; SET CONSTRAINTS ALL IMMEDIATE; \
          ROLLBACK TO SAVEPOINT drydock_settle; RELEASE SAVEPOINT drydock_settle",
-        fresh_settings_sql(schema),
+        fresh_settings_sql(schema, version),
         limits(lock_timeout_ms)
     );
     let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await?;
@@ -212,7 +213,7 @@ pub async fn after(
 }
 
 fn limits(lock_timeout_ms: u32) -> String {
-    format!("SET lock_timeout = {lock_timeout_ms}; SET idle_in_transaction_session_timeout = 0")
+    format!("SET lock_timeout = {lock_timeout_ms}")
 }
 
 /// What the watching session sees of a dry run at work.

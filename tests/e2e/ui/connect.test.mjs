@@ -196,6 +196,15 @@ test("the environment form: another login, a jump host, the stored secret kept",
   const page = await visit("#/environment/ssh/edit", { scenario: "ssh-jump" });
   await headline(page, "ledger-production is saved as shown.");
   assert.match(await mark(page, "ssh-kept").textContent(), /in the keyring/);
+  await mark(page, "ssh-kept").getByRole("button", { name: "Replace" }).click();
+  await mark(page, "ssh-secret").fill("typed, then thought better of");
+  await page.getByRole("button", { name: "Keep as it is" }).click();
+  assert.match(
+    await mark(page, "ssh-kept").textContent(),
+    /in the keyring/,
+    "leaving it leaves the stored one",
+  );
+  await headline(page, "ledger-production is saved as shown.");
   assert.match(
     await mark(page, "host-key-pins").textContent(),
     /bastion\.example\.com/,
@@ -304,6 +313,7 @@ test("the secret of the SSH login is asked for by name", async () => {
   });
   await mark(page, "failure-action").click();
   await mark(page, "prompt-ssh_secret").waitFor();
+  await page.getByText("Password of deploy@bastion.example.com").waitFor();
   await mark(page, "prompt-text").fill("s3cret");
   await judge(page, "prompt-ssh-secret");
   await page.keyboard.press("Enter");

@@ -35,14 +35,16 @@ export const pinOf = (host: string, port: number): HostKeyPin => ({
 /** One way to an SSH host, by scenario: ssh, ssh-jump, ssh-unknown, ssh-changed, ssh-refused, ssh-lost, ssh-secret. */
 export function sshWorld(scenario: string): World {
   const jump = scenario === "ssh-jump";
+  const asked = scenario === "ssh-secret";
   const access: SshAccess = {
     host: "bastion.example.com",
     port: null,
     user: "deploy",
-    implementation: jump ? "russh" : "openssh",
-    login: jump
-      ? { kind: "password", password: { id: "ssh-1", kept: "keyring" } }
-      : { kind: "agent", public_key: null },
+    implementation: jump || asked ? "russh" : "openssh",
+    login:
+      jump || asked
+        ? { kind: "password", password: { id: "ssh-1", kept: asked ? "ask_each_time" : "keyring" } }
+        : { kind: "agent", public_key: null },
     jumps: jump
       ? [{ host: "gate.example.com", port: 2222, user: "ops", login: { kind: "agent", public_key: null } }]
       : [],
@@ -216,7 +218,7 @@ export function sshWalk(
               nowhere
                 ? `The SSH host's name ${access.host} leads nowhere.`
                 : `The SSH host ${access.host} does not answer.`,
-              "The name service knows no such name.",
+              nowhere ? "The name service knows no such name." : "No answer came within 10 s.",
               "Check the host's name; if it is an alias, it has to stand in your ssh configuration.",
             );
   return { hops, hostKey: stops === "ssh_host_key" ? hostKey : null, explanation };

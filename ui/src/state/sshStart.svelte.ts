@@ -188,9 +188,9 @@ export class SshStart {
     if (this.question === "database") {
       const { address } = this.direct;
       const needed = [
-        [address.host, "host"],
-        [address.database, "database"],
-        [address.user, "user"],
+        [address.host, "The database's host is needed."],
+        [address.database, "The database's name is needed."],
+        [address.user, "The database user is needed."],
       ].find(([text]) => (text ?? "").trim() === "");
       return {
         title: this.report === null ? "Test the whole way, hop by hop." : "Mend what blocks, then test again.",
@@ -199,7 +199,7 @@ export class SshStart {
           words: this.report === null ? "Test the connection" : "Test again",
           press: () => this.test(),
           busy,
-          locked: needed !== undefined && `The database's ${needed[1]} is needed.`,
+          locked: needed?.[1] ?? false,
         },
         others: [
           back("host", "Another SSH host"),

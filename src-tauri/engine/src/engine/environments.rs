@@ -13,6 +13,7 @@ use crate::domain::identity::{IdentityPin, IdentityVerdict};
 use crate::domain::overview::Overview;
 use crate::domain::run::RunStatus;
 use crate::domain::secret::{Credential, Secret, SecretOf, SecretStoreStatus};
+use crate::domain::ssh::TunnelState;
 use crate::domain::{Failure, FailureCode, Outcome};
 use crate::planner;
 use crate::runner::session::Connector;
@@ -49,6 +50,11 @@ impl Engine {
         }
         if open.iter().any(|run| run.status == RunStatus::Running) {
             return Ok(Some(EnvironmentStatus::Running));
+        }
+        if let Some(access) = environment.transport.ssh()
+            && matches!(self.lines().state(access), Some(TunnelState::Lost { .. }))
+        {
+            return Ok(Some(EnvironmentStatus::Unknown));
         }
         let Some(overview) = self.store().reading::<Overview>(&environment.id, "overview").await? else {
             return Ok(None);

@@ -55,16 +55,21 @@ impl Engine {
         for (place, login) in logins_of(draft) {
             let credential = match login.choice() {
                 PasswordChoice::None => None,
-                PasswordChoice::Keep => kept(old, place),
+                PasswordChoice::Keep => match kept(old, place) {
+                    Some((credential, access)) => {
+                        let secret = self.secrets().get(&credential).await;
+                        secrets =
+                            secrets.with(&credential, secret.map_err(|failure| for_ssh(failure, access))?);
+                        Some(credential)
+                    }
+                    None => None,
+                },
                 PasswordChoice::Pending { handle, .. } => {
                     let credential = Credential { id: handle.clone(), kept: Keeping::AskEachTime };
                     secrets = secrets.with(&credential, self.secrets().pending_get(handle)?);
                     Some(credential)
                 }
             };
-            if let (Some(credential), PasswordChoice::Keep) = (&credential, login.choice()) {
-                secrets = secrets.with(credential, self.secrets().get(credential).await?);
-            }
             logins.push(login.with(credential).ok_or_else(password_missing)?);
         }
         let access = self.access_from(draft, logins).await?;
@@ -82,7 +87,7 @@ impl Engine {
         for (place, login) in logins_of(&draft) {
             let credential = match login.choice() {
                 PasswordChoice::None => None,
-                PasswordChoice::Keep => kept(old, place),
+                PasswordChoice::Keep => kept(old, place).map(|(credential, _)| credential),
                 PasswordChoice::Pending { handle, keeping } => {
                     Some(self.secrets().keep(handle, *keeping).await?)
                 }
@@ -99,6 +104,11 @@ impl Engine {
             return Err(Failure::new(FailureCode::EnvironmentInvalid, "The SSH host is empty.")
                 .unchanged("Nothing was saved.")
                 .next("Fill in the host, or an alias of your ssh configuration."));
+        }
+        for login in &mut logins {
+            if let SshLogin::KeyFile { path, .. } = login {
+                *path = self.lines().places().expand(path.trim()).display().to_string();
+            }
         }
         let login = logins.pop().ok_or_else(password_missing)?;
         let implementation = match draft.implementation {
@@ -243,25 +253,27 @@ pub(super) async fn examine(
 }
 
 /// Every login of a draft with its place: jumps from 0 on, the host's own after them.
-fn logins_of(draft: &SshDraft) -> Vec<(Place, &SshLoginDraft)> {
-    let jumps = draft.jumps.iter().enumerate().map(|(number, jump)| (Place::Jump(number), &jump.login));
+fn logins_of(draft: &SshDraft) -> Vec<(Place<'_>, &SshLoginDraft)> {
+    let jumps = draft.jumps.iter().enumerate();
+    let jumps = jumps.map(|(number, jump)| (Place::Jump(number, jump.host.trim()), &jump.login));
     jumps.chain([(Place::Host, &draft.login)]).collect()
 }
 
 #[derive(Clone, Copy)]
-enum Place {
-    Jump(usize),
+enum Place<'a> {
+    /// Number and host.
+    Jump(usize, &'a str),
     Host,
 }
 
-/// The handle stored for a login at that place.
-fn kept(old: Option<&Transport>, place: Place) -> Option<Credential> {
+/// The handle stored for a login at that place; a jump host's secret is never used for another host.
+fn kept<'a>(old: Option<&'a Transport>, place: Place<'_>) -> Option<(Credential, &'a SshAccess)> {
     let access = old?.ssh()?;
     let login = match place {
-        Place::Jump(number) => &access.jumps.get(number)?.login,
+        Place::Jump(number, host) => &access.jumps.get(number).filter(|jump| jump.host == host)?.login,
         Place::Host => &access.login,
     };
-    login.credential().cloned()
+    Some((login.credential()?.clone(), access))
 }
 
 fn trimmed(text: Option<&str>) -> Option<String> {

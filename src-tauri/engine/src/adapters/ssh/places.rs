@@ -42,7 +42,7 @@ impl Places {
     }
 
     /// A path of the configuration with `~` resolved.
-    pub(super) fn expand(&self, path: &str) -> PathBuf {
+    pub fn expand(&self, path: &str) -> PathBuf {
         match path.strip_prefix("~/") {
             Some(rest) => self.home.join(rest),
             None if path == "~" => self.home.clone(),

@@ -26,6 +26,7 @@ pub fn builder() -> tauri_specta::Builder<tauri::Wry> {
         connection::secret_provide,
         connection::connection_test,
         connection::connection_test_draft,
+        connection::ssh_found,
         connection::ssh_choice,
         connection::host_key_pin,
         connection::host_key_trust,

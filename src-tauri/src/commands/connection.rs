@@ -6,7 +6,7 @@ use drydock_engine::domain::doctor::{DoctorReport, Hop};
 use drydock_engine::domain::environment::{Environment, EnvironmentDraft};
 use drydock_engine::domain::secret::{Secret, SecretOf, SecretStoreStatus};
 use drydock_engine::domain::ssh::{Choice, HostKeyPin, HostKeyReport};
-use drydock_engine::domain::transport::{LineStatus, SshDraft};
+use drydock_engine::domain::transport::{LineStatus, SshDraft, SshFound};
 use tauri::ipc::Channel;
 
 /// Takes a pasted address apart; its password stays in the engine.
@@ -79,6 +79,13 @@ pub async fn connection_test_draft(
     engine
         .connection_test_draft(&draft, environment_id.as_deref(), &mut |hop| drop(on_hop.send(hop.clone())))
         .await
+}
+
+/// What this computer has for an SSH login.
+#[tauri::command]
+#[specta::specta]
+pub async fn ssh_found(engine: On<'_>) -> Answer<SshFound> {
+    Ok(engine.ssh_found())
 }
 
 /// Which way to speak SSH fits a draft, and why.

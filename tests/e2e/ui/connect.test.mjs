@@ -126,6 +126,12 @@ test("first start: an SSH login becomes a tested environment, its key compared f
   await mark(page, "first-start-ssh").click();
   assert.ok(await isLocked(page, "next-primary"), "a host is needed");
   await judge(page, "first-start-ssh");
+  await mark(page, "offer").getByText("harbour").click();
+  assert.equal(
+    await mark(page, "ssh-host").inputValue(),
+    "harbour",
+    "an alias need not be typed",
+  );
   await mark(page, "ssh-host").fill("deploy@bastion.example.com");
   await page.keyboard.press("Tab");
   assert.equal(
@@ -212,9 +218,13 @@ test("the environment form: another login, a jump host, the stored secret kept",
   await mark(page, "ssh-jump-add").click();
   assert.ok(await isLocked(page, "next-primary"), "a jump host needs a name");
   await mark(page, "ssh-jump-1-host").fill("inner.example.com");
-  await mark(page, "ssh-login").getByRole("button", { name: "A key file" }).click();
+  await mark(page, "ssh-login")
+    .getByRole("button", { name: "A key file" })
+    .click();
   await page.locator("#ssh-key").fill("/home/ops/.ssh/id_ed25519");
-  await page.getByText("it uses this key file with your configuration").waitFor();
+  await page
+    .getByText("it uses this key file with your configuration")
+    .waitFor();
   await mark(page, "ssh-jump-1-login")
     .getByRole("button", { name: "A password" })
     .click();

@@ -54,6 +54,7 @@ export const api = {
     value(commands.connectionTest(environmentId, channel(onHop))),
   testDraft: (draft: EnvironmentDraft, environmentId: string | null, onHop: (hop: Hop) => void) =>
     value(commands.connectionTestDraft(draft, environmentId, channel(onHop))),
+  sshFound: () => value(commands.sshFound()),
   sshChoice: (draft: SshDraft) => value(commands.sshChoice(draft)),
   pinHostKey: (report: HostKeyReport) => value(commands.hostKeyPin(report)),
   trustHostKey: (environmentId: string, report: HostKeyReport) => value(commands.hostKeyTrust(environmentId, report)),

@@ -171,6 +171,17 @@ async connectionTestDraft(draft: EnvironmentDraft, environmentId: string | null,
 }
 },
 /**
+ * What this computer has for an SSH login.
+ */
+async sshFound() : Promise<Result<SshFound, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("ssh_found") };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
  * Which way to speak SSH fits a draft, and why.
  */
 async sshChoice(draft: SshDraft) : Promise<Result<Choice, Failure>> {
@@ -3134,6 +3145,22 @@ jumps: SshJumpDraft[];
  * Host keys that were compared.
  */
 pins: HostKeyPin[] }
+/**
+ * What this computer has for an SSH login.
+ */
+export type SshFound = { 
+/**
+ * Names of the operator's ssh configuration.
+ */
+aliases: string[]; 
+/**
+ * Absolute paths of private keys in the operator's ssh folder.
+ */
+key_files: string[]; 
+/**
+ * An agent answers here.
+ */
+agent: boolean }
 /**
  * Who speaks the protocol.
  */

@@ -945,6 +945,7 @@ export const commands: typeof shell = {
     test(id === null ? { reached: "well" } : worldOf(id), draft.direct.address, draft.transport, (hop) =>
       onHop.onmessage(hop),
     ),
+  sshFound: async () => ok({ aliases: ["bastion", "harbour"], key_files: ["/home/ops/.ssh/id_ed25519"], agent: true }),
   sshChoice: async (draft) => ok(sshChoice(draft)),
   hostKeyPin: async (report) =>
     report.verdict === "unknown"

@@ -159,6 +159,18 @@ impl SshAccess {
     }
 }
 
+/// What this computer has for an SSH login.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct SshFound {
+    /// Names of the operator's ssh configuration.
+    pub aliases: Vec<String>,
+    /// Absolute paths of private keys in the operator's ssh folder.
+    pub key_files: Vec<String>,
+    /// An agent answers here.
+    pub agent: bool,
+}
+
 /// How an environment's line stands, for the banner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(specta::Type))]

@@ -9,7 +9,7 @@ use crate::domain::environment::PasswordChoice;
 use crate::domain::identity::IdentityPin;
 use crate::domain::secret::{Credential, Keeping, Secret};
 use crate::domain::ssh::{Choice, HostKeyPin, HostKeyReport, SshAccess, SshJump, SshLogin, choose};
-use crate::domain::transport::{LineStatus, SshDraft, SshLoginDraft, Transport, TransportDraft};
+use crate::domain::transport::{LineStatus, SshDraft, SshFound, SshLoginDraft, Transport, TransportDraft};
 use crate::domain::{Failure, FailureCode};
 use crate::runner::session::{Connector, Route, ssh_target};
 use chrono::Utc;
@@ -130,6 +130,11 @@ impl Engine {
             jumps: jumps.collect(),
             pins: draft.pins.clone(),
         })
+    }
+
+    /// What this computer has for an SSH login.
+    pub fn ssh_found(&self) -> SshFound {
+        ssh::found(self.lines().places())
     }
 
     /// Which implementation fits a draft, and why.

@@ -19,6 +19,7 @@ mod built_in;
 mod config;
 mod ending;
 mod folder;
+mod found;
 mod host_key;
 mod known_hosts;
 mod line;
@@ -32,6 +33,7 @@ mod tunnel;
 mod walk;
 mod words;
 
+pub use found::found;
 pub use line::{ByteStream, Line, Stream};
 pub use lines::Lines;
 pub use places::Places;

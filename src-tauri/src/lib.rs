@@ -26,6 +26,8 @@ pub fn builder() -> tauri_specta::Builder<tauri::Wry> {
         connection::secret_provide,
         connection::connection_test,
         connection::connection_test_draft,
+        connection::ssh_questions,
+        connection::ssh_answer,
         connection::ssh_found,
         connection::ssh_choice,
         connection::host_key_pin,

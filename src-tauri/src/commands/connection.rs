@@ -6,7 +6,7 @@ use drydock_engine::domain::doctor::{DoctorReport, Hop};
 use drydock_engine::domain::environment::{Environment, EnvironmentDraft};
 use drydock_engine::domain::secret::{Secret, SecretOf, SecretStoreStatus};
 use drydock_engine::domain::ssh::{Choice, HostKeyPin, HostKeyReport};
-use drydock_engine::domain::transport::{LineStatus, SshDraft, SshFound};
+use drydock_engine::domain::transport::{LineStatus, SshDraft, SshFound, SshQuestionEvent};
 use tauri::ipc::Channel;
 
 /// Takes a pasted address apart; its password stays in the engine.
@@ -79,6 +79,21 @@ pub async fn connection_test_draft(
     engine
         .connection_test_draft(&draft, environment_id.as_deref(), &mut |hop| drop(on_hop.send(hop.clone())))
         .await
+}
+
+/// Puts hosts' questions to the window from now on.
+#[tauri::command]
+#[specta::specta]
+pub async fn ssh_questions(engine: On<'_>, on_event: Channel<SshQuestionEvent>) -> Answer<()> {
+    engine.watch_questions(move |event| drop(on_event.send(event)));
+    Ok(())
+}
+
+/// Answers a host's question; nothing: there will be no answer.
+#[tauri::command]
+#[specta::specta]
+pub async fn ssh_answer(engine: On<'_>, id: String, text: Option<String>) -> Answer<()> {
+    engine.answer_question(&id, text.map(Secret::new))
 }
 
 /// What this computer has for an SSH login.

@@ -365,3 +365,18 @@ test("a lost line is seen in the banner, with its reason and the way to the doct
   await mark(page, "line-test").click();
   await headline(page, "The SSH host is not reached.");
 });
+
+test("a question of the host is put to the operator, and goes nowhere else", async () => {
+  const page = await visit("#/environment/ssh/doctor", {
+    scenario: "ssh-question",
+  });
+  await mark(page, "host-question").waitFor();
+  await page.getByText("bastion.example.com asks you").waitFor();
+  assert.equal(await focus(page), "host-question-text");
+  await judge(page, "host-question");
+  await mark(page, "host-question-text").fill("123456");
+  await page.keyboard.press("Enter");
+  await headline(page, "is reached");
+  assert.equal(await mark(page, "host-question").count(), 0);
+  assert.ok(!(await page.content()).includes("123456"));
+});

@@ -5,11 +5,13 @@ use super::by_both;
 use super::office::Office;
 use drydock_engine::ApplyOptions;
 use drydock_engine::domain::environment::Environment;
+use drydock_engine::domain::environment::PasswordChoice;
 use drydock_engine::domain::migration::MigrationState;
 use drydock_engine::domain::plan::{Confirmation, PlanPurpose};
 use drydock_engine::domain::run::RunStatus;
+use drydock_engine::domain::secret::Secret;
 use drydock_engine::domain::ssh::{SshImplementation, TunnelState};
-use drydock_engine::domain::transport::Transport;
+use drydock_engine::domain::transport::{SshLoginDraft, SshQuestionEvent, Transport, TransportDraft};
 use drydock_engine::domain::{FailureCode, Outcome};
 use drydock_lab::SshServer;
 use std::time::{Duration, Instant};
@@ -173,5 +175,38 @@ async fn another_host_behind_the_name_stops_every_feature(implementation: SshImp
     let confirmation = Confirmation { digest: review.plan.digest.clone(), ..Confirmation::default() };
     let applied = engine.start_apply(&route, &review.plan.id, confirmation, ApplyOptions::default()).await;
     assert!(applied.is_err(), "nothing is applied: {applied:?}");
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_of_the_host_is_put_to_whoever_watches_and_answered_once() {
+    let office = Office::open().await;
+    write_migrations(&office);
+    let mut draft = office.draft("asked", SshImplementation::Russh).await;
+    let TransportDraft::Ssh { access } = &mut draft.transport else { panic!("an SSH draft") };
+    access.login = SshLoginDraft::KeyboardInteractive { answer: PasswordChoice::None };
+    let report = office.engine.connection_test_draft(&draft, None, &mut |_| {}).await.unwrap();
+    let pin = office.engine.host_key_pin(&report.host_key.unwrap()).unwrap();
+    let TransportDraft::Ssh { access } = &mut draft.transport else { panic!("an SSH draft") };
+    access.pins.push(pin);
+
+    let report = office.engine.connection_test_draft(&draft, None, &mut |_| {}).await.unwrap();
+    assert!(!report.usable, "nobody watches, so nobody is asked: {report:?}");
+
+    let (told, mut events) = tokio::sync::mpsc::unbounded_channel();
+    office.engine.watch_questions(move |event| drop(told.send(event)));
+    let engine = office.engine.clone();
+    let password = office.host.password().to_owned();
+    let person = tokio::spawn(async move {
+        let Some(SshQuestionEvent::Asked { question }) = events.recv().await else { panic!("no question") };
+        assert!(question.text.to_lowercase().contains("password") && !question.shown, "{question:?}");
+        engine.answer_question(&question.id, Some(Secret::new(password))).unwrap();
+        let Some(SshQuestionEvent::Withdrawn { id }) = events.recv().await else { panic!("it stays open") };
+        assert_eq!(id, question.id);
+        assert!(engine.answer_question(&id, None).is_err(), "a second answer goes nowhere");
+    });
+    let report = office.engine.connection_test_draft(&draft, None, &mut |_| {}).await.unwrap();
+    assert!(report.usable, "{report:?}");
+    person.await.unwrap();
     office.close().await;
 }

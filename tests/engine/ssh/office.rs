@@ -86,7 +86,7 @@ impl Office {
         })
     }
 
-    async fn draft(&self, name: &str, implementation: SshImplementation) -> EnvironmentDraft {
+    pub async fn draft(&self, name: &str, implementation: SshImplementation) -> EnvironmentDraft {
         let url = self.there(self.server.create_database(name)).await;
         let mut parsed = self.engine.address_parse(&url).unwrap();
         // The certificate is for this name, and is checked against it, although the socket is elsewhere.

@@ -14,6 +14,7 @@ import type {
   SecretOf,
   Settings,
   SshDraft,
+  SshQuestionEvent,
 } from "./bindings";
 import { Failed } from "./failures";
 
@@ -54,6 +55,8 @@ export const api = {
     value(commands.connectionTest(environmentId, channel(onHop))),
   testDraft: (draft: EnvironmentDraft, environmentId: string | null, onHop: (hop: Hop) => void) =>
     value(commands.connectionTestDraft(draft, environmentId, channel(onHop))),
+  sshQuestions: (onEvent: (event: SshQuestionEvent) => void) => value(commands.sshQuestions(channel(onEvent))),
+  answerQuestion: (id: string, text: string | null) => value(commands.sshAnswer(id, text)),
   sshFound: () => value(commands.sshFound()),
   sshChoice: (draft: SshDraft) => value(commands.sshChoice(draft)),
   pinHostKey: (report: HostKeyReport) => value(commands.hostKeyPin(report)),

@@ -171,6 +171,28 @@ async connectionTestDraft(draft: EnvironmentDraft, environmentId: string | null,
 }
 },
 /**
+ * Puts hosts' questions to the window from now on.
+ */
+async sshQuestions(onEvent: TAURI_CHANNEL<SshQuestionEvent>) : Promise<Result<null, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("ssh_questions", { onEvent }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Answers a host's question; nothing: there will be no answer.
+ */
+async sshAnswer(id: string, text: string | null) : Promise<Result<null, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("ssh_answer", { id, text }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
  * What this computer has for an SSH login.
  */
 async sshFound() : Promise<Result<SshFound, Failure>> {
@@ -3255,6 +3277,38 @@ export type SshLoginDraft =
  * Questions of the host.
  */
 { kind: "keyboard_interactive"; answer: PasswordChoice }
+/**
+ * A question of an SSH host that no stored secret answers.
+ */
+export type SshQuestion = { 
+/**
+ * Random id.
+ */
+id: string; 
+/**
+ * The host that asks, as the operator named it.
+ */
+host: string; 
+/**
+ * Its words.
+ */
+text: string; 
+/**
+ * Whether the answer may be shown while it is typed.
+ */
+shown: boolean }
+/**
+ * What becomes of an SSH host's questions.
+ */
+export type SshQuestionEvent = 
+/**
+ * It is asked and waits, three minutes at most.
+ */
+{ kind: "asked"; question: SshQuestion } | 
+/**
+ * It is answered, or nobody waits for it any more.
+ */
+{ kind: "withdrawn"; id: string }
 /**
  * One statement of a script.
  */

@@ -27,6 +27,7 @@ import type {
   SecretStoreStatus,
   Settings,
   Step,
+  SshQuestionEvent,
 } from "./bindings";
 import { lineOf, pinOf, sshChoice, sshWalk, sshWorld, transportFrom } from "./fakeSsh";
 import * as fake from "./fakeWorld";
@@ -36,6 +37,16 @@ import { count } from "./format";
 const query = new URLSearchParams(location.search);
 const scenario = query.get("scenario") ?? "";
 const pace = Number(query.get("pace") ?? "60");
+
+/** A host's question, put to whoever watches. */
+let put: (event: SshQuestionEvent) => void = () => undefined;
+let asked: { id: string; answer: (text: string | null) => void } | null = null;
+function ask(text: string): Promise<string | null> {
+  return new Promise((done) => {
+    asked = { id: "question", answer: done };
+    put({ kind: "asked", question: { id: "question", host: "bastion.example.com", text, shown: false } });
+  });
+}
 
 let worlds: World[] = scenario === "empty" || scenario === "sandbox-missing" ? [] : fake.worlds();
 if (scenario === "many" && worlds[0] !== undefined) worlds[0].migrations = fake.manyMigrations();
@@ -937,10 +948,21 @@ export const commands: typeof shell = {
     worldOf(environmentId).reached = "well";
     return ok(null);
   },
-  connectionTest: (id, onHop) =>
-    test(worldOf(id), worldOf(id).environment.direct.address, worldOf(id).environment.transport, (hop) =>
+  sshQuestions: async (onEvent) => {
+    put = (event) => onEvent.onmessage(event);
+    return ok(null);
+  },
+  async sshAnswer(id, text) {
+    if (asked?.id !== id) return fail("DRY-1702", "The host does not wait for this answer any more.");
+    asked.answer(text);
+    return ok(null);
+  },
+  connectionTest: async (id, onHop) => {
+    if (scenario === "ssh-question") await ask("Verification code: ");
+    return test(worldOf(id), worldOf(id).environment.direct.address, worldOf(id).environment.transport, (hop) =>
       onHop.onmessage(hop),
-    ),
+    );
+  },
   connectionTestDraft: (draft, id, onHop) =>
     test(id === null ? { reached: "well" } : worldOf(id), draft.direct.address, draft.transport, (hop) =>
       onHop.onmessage(hop),

@@ -5,6 +5,7 @@ import { troubleOf, type Trouble } from "../lib/failures";
 import { Clock } from "./clock.svelte";
 import { Environments } from "./environments.svelte";
 import { Lines } from "./lines.svelte";
+import { Questions } from "./questions.svelte";
 import { Navigation, type Place } from "./navigation.svelte";
 import { Preferences } from "./preferences.svelte";
 import { Readings } from "./reading.svelte";
@@ -27,6 +28,7 @@ export class Console {
   readonly readings = new Readings();
   readonly clock = new Clock();
   readonly lines = new Lines();
+  readonly questions = new Questions();
   #prompt = $state.raw<Prompt | null>(null);
   #said = $state("");
   #silence: ReturnType<typeof setTimeout> | undefined;

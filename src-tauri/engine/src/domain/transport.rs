@@ -171,6 +171,37 @@ pub struct SshFound {
     pub agent: bool,
 }
 
+/// A question of an SSH host that no stored secret answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct SshQuestion {
+    /// Random id.
+    pub id: String,
+    /// The host that asks, as the operator named it.
+    pub host: String,
+    /// Its words.
+    pub text: String,
+    /// Whether the answer may be shown while it is typed.
+    pub shown: bool,
+}
+
+/// What becomes of an SSH host's questions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum SshQuestionEvent {
+    /// It is asked and waits, three minutes at most.
+    Asked {
+        /// The question.
+        question: SshQuestion,
+    },
+    /// It is answered, or nobody waits for it any more.
+    Withdrawn {
+        /// Its id.
+        id: String,
+    },
+}
+
 /// How an environment's line stands, for the banner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(specta::Type))]

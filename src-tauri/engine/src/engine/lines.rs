@@ -22,7 +22,7 @@ impl Engine {
     /// The line of an environment with the secrets of its login; `None`: it is reached directly.
     pub(super) async fn route(&self, transport: &Transport) -> Result<Option<Route>, Failure> {
         let Some(access) = transport.ssh() else { return Ok(None) };
-        let mut secrets = Secrets::none();
+        let mut secrets = self.asking();
         for credential in access.credentials() {
             let secret = self.secrets().get(credential).await.map_err(|failure| for_ssh(failure, access))?;
             secrets = secrets.with(credential, secret);
@@ -43,6 +43,14 @@ impl Engine {
         }
     }
 
+    /// No secret yet, and a way to ask a person where there is one.
+    fn asking(&self) -> Secrets {
+        match self.ask() {
+            Some(ask) => Secrets::none().asking(ask),
+            None => Secrets::none(),
+        }
+    }
+
     /// The line of a draft; pending secrets are used from memory.
     pub(super) async fn draft_route(
         &self,
@@ -50,7 +58,7 @@ impl Engine {
         old: Option<&Transport>,
     ) -> Result<Option<Route>, Failure> {
         let TransportDraft::Ssh { access: draft } = draft else { return Ok(None) };
-        let mut secrets = Secrets::none();
+        let mut secrets = self.asking();
         let mut logins = Vec::new();
         for (place, login) in logins_of(draft) {
             let credential = match login.choice() {

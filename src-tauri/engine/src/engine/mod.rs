@@ -6,6 +6,7 @@ mod lines;
 mod observe;
 mod overview;
 mod plans;
+mod questions;
 mod rehearsal;
 mod runs;
 mod sandbox;
@@ -43,6 +44,7 @@ struct Inner {
     store: Arc<Store>,
     secrets: SecretStore,
     lines: Arc<Lines>,
+    questions: Arc<questions::Questions>,
     sandbox: Mutex<Option<Arc<Sandbox>>>,
     live: Mutex<HashMap<String, Live>>,
     scripts: Mutex<HashMap<String, Arc<Script>>>,
@@ -141,6 +143,7 @@ impl Engine {
                 store,
                 secrets: SecretStore::open(data),
                 lines: Arc::new(Lines::new(Places::of_this_user())),
+                questions: Arc::default(),
                 sandbox: Mutex::default(),
                 live: Mutex::default(),
                 scripts: Mutex::default(),

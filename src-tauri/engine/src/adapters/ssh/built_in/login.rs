@@ -174,7 +174,7 @@ async fn by_a_person(stop: &Stop, secrets: &Secrets, text: &str, shown: bool) ->
     let question = Question { host: stop.name.clone(), text: text.clone(), shown };
     match secrets.ask(question).await {
         Some(answer) => Ok(answer.reveal().to_owned()),
-        None => Err(Failure::new(FailureCode::SecretNeeded, format!("{} asks: {text}", stop.name))
+        None => Err(Failure::new(FailureCode::SshLoginRefused, format!("{} asks: {text}", stop.name))
             .why("Nothing stored answers this question, and nobody was there to answer it.")
             .unchanged("The host did not let us in.")
             .next("Log in again and answer it.")),

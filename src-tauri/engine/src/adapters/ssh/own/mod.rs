@@ -83,7 +83,7 @@ fn suits(access: &SshAccess) -> Result<(), Failure> {
             SshLogin::KeyboardInteractive { .. } => {
                 return Err(words::unsuited(
                     "Your own ssh would put the host's questions to a terminal.",
-                    "Choose `built in`, which answers the first hidden question.",
+                    "Choose `built in`, which puts them to you here.",
                 ));
             }
             SshLogin::KeyFile { passphrase: Some(_), .. } => {

@@ -13,6 +13,7 @@
  *   palette     palette, palette-search, key-help
  *   failures    failure, failure-action, failure-code
  *   questions   prompt-<vault|secret|ssh_secret|repin>, prompt-text, prompt-send
+ *   host asks   host-question, host-question-text, host-question-send, offer
  *   host key    host-key-unknown, host-key-shown, host-key-pasted, host-key-ticked, host-key-trust, host-key-keep,
  *               host-key-stop, host-key-copy
  *   ssh login   ssh-host, ssh-user, ssh-port, ssh-login, ssh-secret, ssh-kept, ssh-jump-add, ssh-choice, host-key-pins;

@@ -147,6 +147,9 @@ impl Office {
         assert_eq!(asked.shown.fingerprint, self.host.fingerprint(), "and it is the host's own");
         let not_reached = report.hops.iter().filter(|hop| hop.outcome.is_none()).count();
         assert!(not_reached >= 9, "nothing was sent beyond it: {:?}", report.hops);
+        let mut forged = asked.clone();
+        forged.shown.key = "AAAAforged".to_owned();
+        assert!(self.engine.host_key_pin(&forged).is_err(), "only a key that was really shown can be pinned");
         let pin = self.engine.host_key_pin(&asked).unwrap();
         let TransportDraft::Ssh { access } = &mut draft.transport else { panic!("an SSH draft") };
         access.pins.push(pin);

@@ -327,6 +327,7 @@ impl Engine {
             None => None,
         };
         let report = examine(&direct, runtime.as_ref(), environment.pin.as_ref(), true, on_hop).await;
+        self.remember_shown(&report);
         if report.identity.is_some() && environment.pin.is_none() && report.usable {
             let target = self.target(&environment.id).await?;
             // First contact: pinned with the ledger as it is.
@@ -367,7 +368,9 @@ impl Engine {
             None => None,
         };
         let pin = old.as_ref().and_then(|old| old.pin.as_ref());
-        Ok(examine(&direct, runtime.as_ref(), pin, false, on_hop).await)
+        let report = examine(&direct, runtime.as_ref(), pin, false, on_hop).await;
+        self.remember_shown(&report);
+        Ok(report)
     }
 
     async fn secret(&self, credential: Option<&Credential>) -> Result<Option<Secret>, Failure> {

@@ -13,6 +13,7 @@ use crate::domain::transport::{LineStatus, SshDraft, SshFound, SshLoginDraft, Tr
 use crate::domain::{Failure, FailureCode};
 use crate::runner::session::{Connector, Route, ssh_target};
 use chrono::Utc;
+use std::sync::PoisonError;
 use std::time::Instant;
 
 /// Takes a report of every hop as it is known.
@@ -160,11 +161,29 @@ impl Engine {
         choose(&login, ssh::means(draft.host.trim(), self.lines().places()).await)
     }
 
+    /// Remembers which keys hosts really showed, so that nothing else can be pinned.
+    pub(super) fn remember_shown(&self, report: &DoctorReport) {
+        if let Some(shown) = &report.host_key {
+            let mut kept = self.inner.shown_keys.lock().unwrap_or_else(PoisonError::into_inner);
+            if !kept.contains(shown) {
+                kept.push(shown.clone());
+            }
+        }
+    }
+
     /// The pin for a host's key that was just compared; the form adds it to its draft.
     ///
     /// # Errors
     /// [`FailureCode::SshHostKeyChanged`]: only an unknown key can be confirmed.
+    /// [`FailureCode::SshHostKeyUnknown`]: no host showed this key since the console started.
     pub fn host_key_pin(&self, report: &HostKeyReport) -> Result<HostKeyPin, Failure> {
+        let kept = self.inner.shown_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.contains(report) {
+            return Err(Failure::new(FailureCode::SshHostKeyUnknown, "No host has shown this key.")
+                .unchanged("Nothing is trusted.")
+                .next("Test the connection again, and compare what the host shows then."));
+        }
+        drop(kept);
         report.pin(Utc::now(), &crate::adapters::files::operator()).ok_or_else(|| {
             Failure::new(FailureCode::SshHostKeyChanged, "Only a key that nobody knows yet can be confirmed.")
                 .why("Another key is on record for this host, or this one is revoked.")

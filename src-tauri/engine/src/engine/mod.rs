@@ -23,6 +23,7 @@ use crate::adapters::ssh::{Lines, Places};
 use crate::adapters::store::Store;
 use crate::domain::environment::{Environment, GuardRules, Tier};
 use crate::domain::secret::Secret;
+use crate::domain::ssh::HostKeyReport;
 use crate::domain::statement::Script;
 use crate::domain::{Failure, FailureCode};
 use crate::planner;
@@ -45,6 +46,7 @@ struct Inner {
     secrets: SecretStore,
     lines: Arc<Lines>,
     questions: Arc<questions::Questions>,
+    shown_keys: Mutex<Vec<HostKeyReport>>,
     sandbox: Mutex<Option<Arc<Sandbox>>>,
     live: Mutex<HashMap<String, Live>>,
     scripts: Mutex<HashMap<String, Arc<Script>>>,
@@ -144,6 +146,7 @@ impl Engine {
                 secrets: SecretStore::open(data),
                 lines: Arc::new(Lines::new(Places::of_this_user())),
                 questions: Arc::default(),
+                shown_keys: Mutex::default(),
                 sandbox: Mutex::default(),
                 live: Mutex::default(),
                 scripts: Mutex::default(),

@@ -27,20 +27,11 @@ pub fn together(pieces: &[Piece], capacity: &trial::Capacity) -> Together {
         let reason = "This user may not create temporary tables, so a dry run could not be kept from committing; rehearsed instead.";
         return Together { count: 0, reason: Some(reason.to_owned()) };
     }
-    let mut added: std::collections::HashSet<String> = std::collections::HashSet::new();
     for (count, piece) in pieces.iter().enumerate() {
         if let Err(reason) = sql::dry_runnable(&piece.script)
             && sql::unwrapped(&piece.sql, &piece.script).is_none()
         {
             return Together { count, reason: Some(format!("{}: {reason}", piece.name)) };
-        }
-        // A value added to an enum can be used only after its own transaction ended.
-        for statement in &piece.script.statements {
-            for effect in &statement.effects {
-                if effect.kind == crate::domain::statement::ObjectKind::EnumValue {
-                    added.insert(effect.name.clone());
-                }
-            }
         }
     }
     Together { count: pieces.len(), reason: None }

@@ -116,6 +116,10 @@ async fn one(
     tokio::time::sleep(delay).await;
     let struck = Instant::now();
     match cut {
+        // The operator's own ssh can be killed at this end, too.
+        Cut::Ended if implementation == SshImplementation::Openssh && number % 2 == 1 => {
+            office.host.kill_clients();
+        }
         Cut::Ended => office.host.kill_sessions(),
         Cut::Frozen => office.host.freeze(),
         Cut::Reset => office.line.as_ref().unwrap().fault(Fault::Reset),

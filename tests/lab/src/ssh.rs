@@ -126,6 +126,26 @@ impl SshServer {
         send_signal("KILL", &sessions);
     }
 
+    /// Ends every ssh program that this process started and that is connected to this server.
+    pub fn kill_clients(&self) {
+        let own = i32::try_from(std::process::id()).unwrap_or_default();
+        let sockets = sockets_to(self.port);
+        let connected = |pid: &i32| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "ssh")
+                && std::fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|entries| {
+                    entries.filter_map(Result::ok).any(|entry| {
+                        std::fs::read_link(entry.path()).is_ok_and(|link| {
+                            sockets.iter().any(|socket| link.as_os_str() == socket.as_str())
+                        })
+                    })
+                })
+        };
+        let clients: Vec<String> =
+            descendants(own).iter().filter(|pid| connected(pid)).map(ToString::to_string).collect();
+        assert!(!clients.is_empty(), "no ssh of ours is connected to port {}", self.port);
+        send_signal("KILL", &clients);
+    }
+
     /// Sends a signal to sshd and its sessions.
     fn signal(&self, signal: &str) {
         let sshd = self.processes();
@@ -293,6 +313,21 @@ fn hosts(names: &[(String, String)]) -> String {
 fn open_to_all(path: &Path) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o755))
         .unwrap_or_else(|error| panic!("cannot open {}: {error}", path.display()));
+}
+
+/// The sockets of this computer that are connected to a port, as `/proc` names them.
+fn sockets_to(port: u16) -> Vec<String> {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let wanted = format!(":{port:04X}");
+    table
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let remote = words.get(2).filter(|remote| remote.ends_with(&wanted));
+            remote.and(words.get(9)).map(|inode| format!("socket:[{inode}]"))
+        })
+        .collect()
 }
 
 fn send_signal(signal: &str, to: &[String]) {

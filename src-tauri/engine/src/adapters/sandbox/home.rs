@@ -83,6 +83,8 @@ mod imp {
 
     /// Root's place for servers of unprivileged users.
     const SHARED: &str = "/var/lib/drydock";
+    /// Says which sandbox folder a home stands for.
+    const ORIGIN: &str = "origin";
     /// The longest folder in which PostgreSQL can make its socket on every system (104 bytes on macOS).
     const LONGEST_SOCKET_FOLDER: usize = 85;
 
@@ -114,6 +116,9 @@ mod imp {
         make(&root, 0o710, None)?;
         chown(&root, Some(Uid::from_raw(0)), Some(Gid::from_raw(user.gid)))
             .map_err(|error| file_failed("hand over", &root, &error.into()))?;
+        std::fs::write(root.join(ORIGIN), folder.as_os_str().as_encoded_bytes())
+            .map_err(|error| file_failed("write into", &root, &error))?;
+        sweep(Path::new(SHARED), &root);
         let home = Home {
             data: root.join("data"),
             run: root.join("run"),
@@ -125,6 +130,30 @@ mod imp {
         make(&home.run, 0o700, Some(user))?;
         make(&home.log, 0o700, Some(user))?;
         Ok(home)
+    }
+
+    /// Clears root's sandboxes whose console has no data folder any more and whose server is not running.
+    /// They are throwaway, and nobody else knows of them.
+    fn sweep(shared: &Path, own: &Path) {
+        let Ok(entries) = std::fs::read_dir(shared) else { return };
+        for root in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+            let is_sandbox = root
+                .file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| name.starts_with("sandbox-"));
+            let Ok(origin) = std::fs::read_to_string(root.join(ORIGIN)) else { continue };
+            let console = Path::new(&origin).parent();
+            let is_orphan = console.is_some_and(|console| console.is_absolute() && !console.exists());
+            if is_sandbox && is_orphan && root != own && !is_running(&root.join("data")) {
+                let _ = std::fs::remove_dir_all(&root);
+            }
+        }
+    }
+
+    fn is_running(data: &Path) -> bool {
+        let text = std::fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+        let pid = text.lines().next().and_then(|line| line.trim().parse::<i32>().ok());
+        pid.is_some_and(|pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok())
     }
 
     pub(super) fn private_folder(home: &Home, path: &Path) -> Result<(), Failure> {
@@ -239,6 +268,42 @@ mod imp {
             .take(5)
             .map(|byte| format!("{byte:02x}"))
             .collect()
+    }
+
+    #[cfg(test)]
+    #[expect(clippy::unwrap_used, reason = "a test")]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn only_sandboxes_without_console_and_server_are_cleared() {
+            let place = tempfile::tempdir().unwrap();
+            let shared = place.path().join("shared");
+            let home = |name: &str, origin: Option<&Path>, pid: Option<u32>| {
+                let root = shared.join(name);
+                std::fs::create_dir_all(root.join("data")).unwrap();
+                if let Some(origin) = origin {
+                    std::fs::write(root.join(ORIGIN), origin.as_os_str().as_encoded_bytes()).unwrap();
+                }
+                if let Some(pid) = pid {
+                    std::fs::write(root.join("data/postmaster.pid"), format!("{pid}\n")).unwrap();
+                }
+                root
+            };
+            let there = place.path().join("sandbox");
+            let gone = place.path().join("gone/sandbox");
+            let kept = [
+                home("sandbox-used", Some(&there), None),
+                home("sandbox-running", Some(&gone), Some(std::process::id())),
+                home("sandbox-unknown", None, None),
+                home("sandbox-own", Some(&gone), None),
+                home("elsewhere", Some(&gone), None),
+            ];
+            let orphan = home("sandbox-orphan", Some(&gone), None);
+            sweep(&shared, &kept[3]);
+            assert!(!orphan.exists());
+            assert!(kept.iter().all(|root| root.exists()), "{kept:?}");
+        }
     }
 }
 

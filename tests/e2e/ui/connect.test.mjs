@@ -233,6 +233,8 @@ test("the environment form: another login, a jump host, the stored secret kept",
   await page.keyboard.press("Enter");
   await mark(page, "ssh-jump-1-kept").waitFor();
   assert.ok(!(await page.content()).includes("hunter2"));
+  /* What the built-in one does not follow of the operator's configuration is said by line. */
+  await mark(page, "ssh-notes").getByText("line 7").waitFor();
   await judge(page, "environment-edit-ssh");
   await mark(page, "ssh-jump-0-remove").click();
   assert.equal(

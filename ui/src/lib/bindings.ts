@@ -723,7 +723,12 @@ implementation: SshImplementation;
 /**
  * Why, as a sentence.
  */
-reason: string }
+reason: string; 
+/**
+ * What of the operator's ssh configuration the built-in one does not follow, by file and line; empty
+ * where the operator's own ssh is used.
+ */
+notes: string[] }
 /**
  * Colours an operator can tell environments apart by.
  */

@@ -225,6 +225,15 @@ export function sshWalk(
 }
 
 export function sshChoice(draft: SshDraft): Choice {
+  const choice = fitting(draft);
+  const builtIn = (draft.implementation ?? choice.implementation) === "russh";
+  return {
+    ...choice,
+    notes: builtIn ? ["/home/ops/.ssh/config, line 7: `ControlMaster` is not followed; it changes nothing here."] : [],
+  };
+}
+
+function fitting(draft: SshDraft): Omit<Choice, "notes"> {
   switch (draft.login.kind) {
     case "password":
       return {

@@ -8,7 +8,9 @@ use crate::domain::doctor::{DoctorReport, Hop};
 use crate::domain::environment::PasswordChoice;
 use crate::domain::identity::IdentityPin;
 use crate::domain::secret::{Credential, Keeping, Secret};
-use crate::domain::ssh::{Choice, HostKeyPin, HostKeyReport, SshAccess, SshJump, SshLogin, choose};
+use crate::domain::ssh::{
+    Choice, HostKeyPin, HostKeyReport, SshAccess, SshImplementation, SshJump, SshLogin, choose,
+};
 use crate::domain::transport::{LineStatus, SshDraft, SshFound, SshLoginDraft, Transport, TransportDraft};
 use crate::domain::{Failure, FailureCode};
 use crate::runner::session::{Connector, Route, ssh_target};
@@ -158,7 +160,17 @@ impl Engine {
             SshLoginDraft::Password { .. } => SshLogin::Password { password: credential() },
             SshLoginDraft::KeyboardInteractive { .. } => SshLogin::KeyboardInteractive { answer: None },
         };
-        choose(&login, ssh::means(draft.host.trim(), self.lines().places()).await)
+        let (lines, host) = (self.lines(), draft.host.trim());
+        let mut choice = choose(&login, ssh::means(host, lines.places()).await);
+        if draft.implementation.unwrap_or(choice.implementation) == SshImplementation::Russh
+            && !host.is_empty()
+        {
+            choice.notes = match ssh::configuration_notes(host, lines.places()) {
+                Ok(notes) => notes,
+                Err(refused) => vec![format!("{} {}", refused.what, refused.why.unwrap_or_default())],
+            };
+        }
+        choice
     }
 
     /// Remembers which keys hosts really showed, so that nothing else can be pinned.

@@ -20,6 +20,9 @@ pub struct Choice {
     pub implementation: SshImplementation,
     /// Why, as a sentence.
     pub reason: String,
+    /// What of the operator's ssh configuration the built-in one does not follow, by file and line; empty
+    /// where the operator's own ssh is used.
+    pub notes: Vec<String>,
 }
 
 /// Which implementation fits: secrets can only be handed to the built-in one; else the operator's own ssh
@@ -50,7 +53,7 @@ pub fn choose(login: &SshLogin, means: Means) -> Choice {
             (SshImplementation::Openssh, "Your own ssh: it uses this key file with your configuration.")
         }
     };
-    Choice { implementation, reason: reason.to_owned() }
+    Choice { implementation, reason: reason.to_owned(), notes: Vec::new() }
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ async fn a_question_that_nothing_stored_answers_is_put_to_a_person() {
     let login = SshLogin::KeyboardInteractive { answer: None };
     let access = access(&server, SshImplementation::Russh, login);
     let refusal = desk.connect(&access, &Secrets::none()).await.unwrap_err();
-    assert_eq!(refusal.failure.code, FailureCode::SecretNeeded, "nobody was there: {refusal:?}");
+    assert_eq!(refusal.failure.code, FailureCode::SshLoginRefused, "nobody was there: {refusal:?}");
     let asked: Arc<Mutex<Vec<Question>>> = Arc::default();
     let (heard, answer) = (Arc::clone(&asked), server.password().to_owned());
     let secrets = Secrets::none().asking(Arc::new(move |question| {

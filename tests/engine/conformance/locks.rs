@@ -239,3 +239,19 @@ async fn cancelling_stops_within_two_seconds_and_says_what_stayed() {
         drop(holder);
     }
 }
+
+#[tokio::test]
+async fn the_session_that_watches_may_rest_while_quick_migrations_go_on_for_a_minute() {
+    let bench = Bench::start(Version::Debian15).await;
+    let (_, url) = bench.database().await;
+    let project = Project::new();
+    // Each is over before the watching session is asked for the first time.
+    for number in 0..160 {
+        project.write(&format!("{number:03}_quick"), "SELECT pg_sleep(0.3);");
+    }
+    let started = Instant::now();
+    let run = bench.apply(&development(&url, &project)).await.unwrap();
+    assert!(started.elapsed() > Duration::from_secs(47), "it rested for longer than a session that works may");
+    assert_eq!(run.status, RunStatus::Succeeded, "{:?}", run.failure);
+    assert_eq!(recorded(&url).await.len(), 160);
+}

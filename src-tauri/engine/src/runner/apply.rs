@@ -159,7 +159,7 @@ impl Apply {
 
     async fn open(&self, short: &str) -> Result<Sessions, Stop> {
         let work = Session::open(&self.connector, format!("drydock run {short}")).await?;
-        let watch = Session::open(&self.connector, format!("drydock watch {short}")).await?;
+        let watch = Session::open_watching(&self.connector, format!("drydock watch {short}")).await?;
         let journalled: Vec<(i32, String)> =
             [&work, &watch].iter().map(|session| (session.pid, session.application.clone())).collect();
         self.store.journal_sessions(&self.run.id, &journalled).await?;

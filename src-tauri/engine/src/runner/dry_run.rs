@@ -74,7 +74,7 @@ pub async fn on_target(
 ) -> Result<TargetTrial, Failure> {
     let short = run_id.get(..8).unwrap_or(run_id);
     let mut work = Session::open(connector, format!("drydock dry run {short}")).await?;
-    let mut watcher = Session::open(connector, format!("drydock watch {short}")).await?;
+    let mut watcher = Session::open_watching(connector, format!("drydock watch {short}")).await?;
     let mut result = TargetTrial::default();
     let course = Course { connector, plan, pieces, events };
     let outcome = course.inside(&mut work, &mut watcher, cancel, &mut result).await;

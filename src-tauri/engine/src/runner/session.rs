@@ -159,15 +159,34 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens a session with the schema's search path, as Prisma's engine sets it.
+    /// Opens the session that works: it holds locks, so the server is told to end it when it rests for long.
     ///
     /// # Errors
     /// As [`Connector::open`].
     pub async fn open(connector: &Connector, application: String) -> Result<Self, Failure> {
-        let mut connection = connector.open(&application).await?;
+        let connection = connector.open(&application).await?;
+        let limits = format!("{};", script::orphan_limits_sql(connection.server_version_num()));
+        Self::begin(connector, connection, application, &limits).await
+    }
+
+    /// Opens the session that watches: it holds nothing, and rests for as long as the other one needs no help.
+    ///
+    /// # Errors
+    /// As [`Connector::open`].
+    pub async fn open_watching(connector: &Connector, application: String) -> Result<Self, Failure> {
+        let connection = connector.open(&application).await?;
+        Self::begin(connector, connection, application, "").await
+    }
+
+    /// Gives it the schema's search path, as Prisma's engine does.
+    async fn begin(
+        connector: &Connector,
+        mut connection: PgConnection,
+        application: String,
+        limits: &str,
+    ) -> Result<Self, Failure> {
         let sql = format!(
-            "{}; SET search_path = {}; SELECT pg_catalog.pg_backend_pid()::text",
-            script::orphan_limits_sql(connection.server_version_num()),
+            "{limits}SET search_path = {}; SELECT pg_catalog.pg_backend_pid()::text",
             identifier(&connector.address.schema)
         );
         let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql))

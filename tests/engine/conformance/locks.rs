@@ -251,7 +251,10 @@ async fn the_session_that_watches_may_rest_while_quick_migrations_go_on_for_a_mi
     }
     let started = Instant::now();
     let run = bench.apply(&development(&url, &project)).await.unwrap();
-    assert!(started.elapsed() > Duration::from_secs(47), "it rested for longer than a session that works may");
+    assert!(
+        started.elapsed() > Duration::from_secs(47),
+        "it rested for longer than a session that works may"
+    );
     assert_eq!(run.status, RunStatus::Succeeded, "{:?}", run.failure);
     assert_eq!(recorded(&url).await.len(), 160);
 }

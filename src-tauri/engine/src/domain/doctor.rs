@@ -1,6 +1,10 @@
 //! The connection doctor: every hop from this computer to the database, with time and state.
 
-use super::{address::Address, error::FailureCode, finding::Outcome};
+use super::{
+    address::Address,
+    error::{Failure, FailureCode},
+    finding::Outcome,
+};
 use serde::{Deserialize, Serialize};
 
 /// The hops, in order.
@@ -108,6 +112,22 @@ pub struct Explanation {
     pub next: String,
     /// An address that would work, if one is known.
     pub suggestion: Option<Address>,
+}
+
+impl Explanation {
+    /// Out of a failure's four sentences. `unchanged`: what is said where the failure does not say it.
+    pub fn of(hop: HopKind, failure: &Failure, unchanged: &str) -> Self {
+        Self {
+            hop,
+            code: failure.code,
+            title: failure.what.clone(),
+            detail: failure.why.clone().unwrap_or_default(),
+            tried: Vec::new(),
+            unchanged: failure.unchanged.clone().unwrap_or_else(|| unchanged.to_owned()),
+            next: failure.next.clone().unwrap_or_else(|| "Test again.".to_owned()),
+            suggestion: None,
+        }
+    }
 }
 
 /// The doctor's report.

@@ -195,7 +195,7 @@ impl Course<'_> {
             let ended = match &state {
                 Ok(state) => state.witness.as_deref() != Some(witness.as_str()),
                 // Outside of a transaction there is nothing to settle.
-                Err(error) => ran && code_of(error).as_deref() == Some("25P01"),
+                Err(error) => ran && script::code(error).as_deref() == Some("25P01"),
             };
             match state {
                 Ok(state) if !ended => {
@@ -294,13 +294,9 @@ fn free_here(connector: &Connector, space: &trial::Space) -> Option<f64> {
     crate::adapters::files::free_bytes(Path::new(space.data_directory.as_ref().filter(|_| here)?))
 }
 
-fn code_of(error: &sqlx::Error) -> Option<String> {
-    Some(error.as_database_error()?.code()?.into_owned())
-}
-
 /// Errors that mean "not together", and not "will fail".
 fn not_together(error: &sqlx::Error, piece: &Piece) -> Option<String> {
-    let code = code_of(error)?;
+    let code = script::code(error)?;
     let why = match code.as_str() {
         "25001" => "a statement that cannot run in a transaction",
         "55P04" => "it uses an enum value that an earlier migration adds",

@@ -130,16 +130,7 @@ impl Seen {
 
 /// An explanation out of a failure's four sentences.
 fn explain(hop: HopKind, failure: &Failure) -> Explanation {
-    Explanation {
-        hop,
-        code: failure.code,
-        title: failure.what.clone(),
-        detail: failure.why.clone().unwrap_or_default(),
-        tried: Vec::new(),
-        unchanged: failure.unchanged.clone().unwrap_or_else(|| NOTHING_WRITTEN.to_owned()),
-        next: failure.next.clone().unwrap_or_else(|| "Test again.".to_owned()),
-        suggestion: None,
-    }
+    Explanation::of(hop, failure, NOTHING_WRITTEN)
 }
 
 impl<'a> Walk<'a> {

@@ -20,7 +20,7 @@ pub struct ScriptError {
 impl ScriptError {
     /// SQLSTATE, if it is a server error.
     pub fn code(&self) -> Option<String> {
-        self.error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
+        code(&self.error)
     }
 
     /// The server's message, or the driver's.
@@ -42,6 +42,11 @@ impl ScriptError {
     pub fn lost(&self) -> bool {
         is_lost(&self.error)
     }
+}
+
+/// SQLSTATE, if it is a server error.
+pub fn code(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
 }
 
 /// Whether an error means that the connection is gone, and not that the server refused something.

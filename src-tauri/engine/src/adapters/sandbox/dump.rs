@@ -24,9 +24,9 @@ pub async fn schema_dump(toolkit: &Toolkit, way: Way<'_>, schemas: &[String]) ->
     command.env("HOME", private.path()).env("APPDATA", private.path());
     if let Some(password) = password {
         let file = private.path().join("pgpass");
-        write_private(&file, &passfile(password).map_err(|why| failed(address, why))?).map_err(|error| {
-            failed(address, format!("The private password file could not be written: {error}."))
-        })?;
+        write_private(&file, &passfile(password).map_err(|why| failed(address, why.to_string()))?).map_err(
+            |error| failed(address, format!("The private password file could not be written: {error}.")),
+        )?;
         command.env("PGPASSFILE", file);
     }
     command.args([
@@ -167,10 +167,15 @@ fn pem_block(der: &[u8]) -> String {
     block
 }
 
-fn passfile(password: &Secret) -> Result<String, String> {
+/// A password that a password file cannot hold.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("The password holds a line break, which a password file cannot.")]
+struct LineBreak;
+
+fn passfile(password: &Secret) -> Result<String, LineBreak> {
     let clear = password.reveal();
     if clear.contains(['\n', '\r', '\0']) {
-        return Err("The password holds a line break, which a password file cannot.".to_owned());
+        return Err(LineBreak);
     }
     Ok(format!("*:*:*:*:{}\n", clear.replace('\\', "\\\\").replace(':', "\\:")))
 }

@@ -117,7 +117,7 @@ impl HostKeys {
             ));
         };
         if let Err(why) = holds(certificate, &authority.key, &self.host) {
-            return Err(self.certificate_refused(&key, why));
+            return Err(self.certificate_refused(&key, why.to_string()));
         }
         let source = HostKeySource::Authority {
             path: authority.path.display().to_string(),
@@ -213,25 +213,40 @@ impl HostKeys {
     }
 }
 
+/// Why a host certificate of a trusted authority is not good for a host.
+#[derive(Debug, thiserror::Error)]
+enum Unfit {
+    #[error("It is a user's certificate, not a host's.")]
+    NotAHosts,
+    #[error("It is for {listed}, not for {host}.")]
+    OtherHost { listed: String, host: String },
+    #[error("It carries a critical option that is not known here.")]
+    UnknownOption,
+    #[error("This computer's clock is before 1970.")]
+    Clock(#[from] std::time::SystemTimeError),
+    #[error("It is not valid at this time; it has expired or begins later.")]
+    OutOfTime,
+    #[error("Its signature does not hold: {0}.")]
+    Signature(#[from] ssh_key::Error),
+}
+
 /// Whether a host certificate of a trusted authority is good for this host now.
-fn holds(certificate: &Certificate, authority: &PublicKey, host: &str) -> Result<(), String> {
+fn holds(certificate: &Certificate, authority: &PublicKey, host: &str) -> Result<(), Unfit> {
     if certificate.cert_type() != ssh_key::certificate::CertType::Host {
-        return Err("It is a user's certificate, not a host's.".to_owned());
+        return Err(Unfit::NotAHosts);
     }
     let listed = certificate.valid_principals();
     if !listed.iter().any(|name| super::pattern::fits(name, host)) {
-        return Err(format!("It is for {}, not for {host}.", listed.join(", ")));
+        return Err(Unfit::OtherHost { listed: listed.join(", "), host: host.to_owned() });
     }
     if !certificate.critical_options().is_empty() {
-        return Err("It carries a critical option that is not known here.".to_owned());
+        return Err(Unfit::UnknownOption);
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?.as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     if now < certificate.valid_after() || now >= certificate.valid_before() {
-        return Err("It is not valid at this time; it has expired or begins later.".to_owned());
+        return Err(Unfit::OutOfTime);
     }
-    certificate
-        .validate_at(now, [&authority.fingerprint(HashAlg::Sha256)])
-        .map_err(|error| format!("Its signature does not hold: {error}."))
+    Ok(certificate.validate_at(now, [&authority.fingerprint(HashAlg::Sha256)])?)
 }
 
 fn same(one: &PublicKey, other: &PublicKey) -> bool {

@@ -17,7 +17,8 @@ pub struct Question {
 /// Puts a question to a person; `None`: no answer will come.
 pub type Ask = Arc<dyn Fn(Question) -> Pin<Box<dyn Future<Output = Option<Secret>> + Send>> + Send + Sync>;
 
-/// What a login may need. Holds clear text, so it lives only as long as the login.
+/// What a login may need. Holds clear text, and lives as long as the way to the target that it is for: a
+/// line that was lost is logged in to again.
 #[derive(Clone, Default)]
 pub struct Secrets {
     known: Vec<(String, Secret)>,

@@ -4,7 +4,7 @@
 
 use super::{Line, Passed, Places, Refusal, Secrets, connect};
 use crate::domain::{
-    Failure, FailureCode, Outcome,
+    FailureCode, Outcome,
     doctor::{Explanation, Hop, HopKind},
     ssh::{HostKeyReport, SshAccess, SshTarget},
 };
@@ -120,7 +120,7 @@ impl Walk<'_> {
                 });
             }
         }
-        let explanation = Some(explain(refusal.hop, &refusal.failure));
+        let explanation = Some(Explanation::of(refusal.hop, &refusal.failure, super::words::NOTHING));
         Walked { hops: self.hops, explanation, host_key: refusal.host_key, line: None }
     }
 }
@@ -150,18 +150,5 @@ fn reached(
         outcome: Some(outcome),
         evidence,
         milliseconds: took.map(|took| took.as_secs_f64() * 1_000.0),
-    }
-}
-
-fn explain(hop: HopKind, failure: &Failure) -> Explanation {
-    Explanation {
-        hop,
-        code: failure.code,
-        title: failure.what.clone(),
-        detail: failure.why.clone().unwrap_or_default(),
-        tried: Vec::new(),
-        unchanged: failure.unchanged.clone().unwrap_or_else(|| super::words::NOTHING.to_owned()),
-        next: failure.next.clone().unwrap_or_else(|| "Test again.".to_owned()),
-        suggestion: None,
     }
 }

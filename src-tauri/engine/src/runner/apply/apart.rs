@@ -117,11 +117,7 @@ impl Apply {
                     return self.settle_lost(sessions, index, migrate, &error).await;
                 }
                 let _ = leftover_gone(sessions).await;
-                let code = error
-                    .as_database_error()
-                    .and_then(|error| error.code())
-                    .map(|code| code.into_owned())
-                    .unwrap_or_default();
+                let code = script::code(&error).unwrap_or_default();
                 if is_retryable(&code) && attempt < attempts {
                     self.wait_to_retry(sessions, index, attempt, attempts, &migrate.name).await?;
                     attempt += 1;

@@ -9,7 +9,9 @@ use tauri::{Manager, WebviewUrl, WebviewWindowBuilder};
 
 /// The commands and types that cross to the web view.
 pub fn builder() -> tauri_specta::Builder<tauri::Wry> {
-    use commands::{connection, environments, migrations, plans, runs, sandbox, settings};
+    use commands::{
+        connection, environments, migrations, plans, runs, sandbox, seeds, settings, verification,
+    };
     tauri_specta::Builder::new().commands(tauri_specta::collect_commands![
         environments::environments_list,
         environments::environment_get,
@@ -57,6 +59,21 @@ pub fn builder() -> tauri_specta::Builder<tauri::Wry> {
         sandbox::sandbox_stop,
         sandbox::sandbox_reset,
         sandbox::demo_start,
+        seeds::seed_shelf,
+        seeds::seed_folder_add,
+        seeds::seed_folder_remove,
+        seeds::password_judge,
+        seeds::seed_plan,
+        seeds::seed_sandbox,
+        seeds::run_changes,
+        seeds::row_changes,
+        seeds::rows_export,
+        seeds::undo_review,
+        seeds::undo_plan,
+        verification::verification_last,
+        verification::verify,
+        verification::check_history,
+        verification::query_read,
         settings::settings_get,
         settings::settings_set,
         settings::audit_verify,

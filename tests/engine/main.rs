@@ -6,5 +6,6 @@ mod connect;
 mod drift;
 mod sandbox;
 mod secrets;
+mod seeds;
 mod sql;
 mod ssh;

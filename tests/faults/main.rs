@@ -13,4 +13,5 @@ mod kills;
 mod lines;
 mod parts;
 mod secrets;
+mod seed_kills;
 mod store;

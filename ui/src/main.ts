@@ -4,6 +4,7 @@ import "./styles/tokens.css";
 import "./styles/marks.css";
 import "./styles/base.css";
 import "./styles/parts.css";
+import "./styles/rows.css";
 import { mount } from "svelte";
 import App from "./App.svelte";
 

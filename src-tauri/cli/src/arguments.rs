@@ -4,10 +4,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use drydock_engine::domain::environment::Tier;
 use std::path::PathBuf;
 
-/// Plans, tries, applies and explains database migrations.
+/// Plans, tries, applies and explains database migrations and seeds.
 ///
 /// The target is a stored environment (--environment NAME) or the variable DATABASE_URL. Exit codes:
-/// 0 done, 1 something waits (status), 2 unusable input, 3 refused before any write, 4 failed,
+/// 0 done, 1 something waits (status) or a check fails (verify), 2 unusable input, 3 refused before any write, 4 failed,
 /// 5 outcome not known, 6 target not reached, 7 cancelled.
 #[derive(Debug, Parser)]
 #[command(name = "drydockctl", version)]
@@ -101,6 +101,53 @@ pub enum Command {
         /// How.
         #[command(flatten)]
         way: Way,
+    },
+    /// Write the rows of a seed profile: plan, dry run, apply, verify.
+    Seed {
+        /// The profile's folder, or `bundled:NAME`.
+        profile: String,
+        /// Only show which rows would change; all of it is taken back.
+        #[arg(long)]
+        dry_run: bool,
+        /// Answers for the profile's inputs, as TOML: `name = "value"`; a password is named by the variable that
+        /// holds it: `name = { environment = "VARIABLE" }`.
+        #[arg(long, value_name = "FILE")]
+        inputs: Option<PathBuf>,
+        /// The profile's scale.
+        #[arg(long, value_name = "FACTOR")]
+        scale: Option<u32>,
+        /// Target.
+        #[command(flatten)]
+        on: On,
+        /// Confirmation.
+        #[command(flatten)]
+        confirm: Confirm,
+    },
+    /// Take the rows of a run back. Rows that others changed since are kept as they are.
+    Undo {
+        /// The run's number or id.
+        run: String,
+        /// Take rows back that others changed since, too.
+        #[arg(long)]
+        take_back_changed: bool,
+        /// Only show what taking back would do.
+        #[arg(long)]
+        dry_run: bool,
+        /// Target.
+        #[command(flatten)]
+        on: On,
+        /// Confirmation.
+        #[command(flatten)]
+        confirm: Confirm,
+    },
+    /// Read the checks of a profile, or of all profiles that were seeded on an environment. Exit code 1: a check
+    /// fails or could not be read.
+    Verify {
+        /// The profile's folder, or `bundled:NAME`.
+        profile: Option<String>,
+        /// Target.
+        #[command(flatten)]
+        on: On,
     },
     /// Runs: list them, or show one and what became of it.
     Runs {

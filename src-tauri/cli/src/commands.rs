@@ -1,7 +1,7 @@
 //! The commands: ask the engine, print, return an exit code.
 
 use crate::arguments::{Arguments, Command, Confirm, On, Way};
-use crate::exit;
+use crate::{exit, seeds};
 use drydock_engine::domain::change_set::DryRunReport;
 use drydock_engine::domain::environment::Tier;
 use drydock_engine::domain::migration::MigrationStatus;
@@ -14,17 +14,22 @@ use serde_json::{Value, json};
 use std::time::Instant;
 
 /// What a command has to say.
-struct Answer {
-    code: u8,
-    json: Value,
-    text: String,
+pub(crate) struct Answer {
+    pub(crate) code: u8,
+    pub(crate) json: Value,
+    pub(crate) text: String,
 }
 
 /// Runs a command and prints its answer.
 pub async fn run(arguments: Arguments) -> u8 {
     let as_json = match &arguments.command {
         Command::Status(on) | Command::Plan(on) | Command::DryRun(on) => on.json,
-        Command::Apply { on, .. } | Command::Resolve { on, .. } | Command::Runs { on, .. } => on.json,
+        Command::Apply { on, .. }
+        | Command::Resolve { on, .. }
+        | Command::Runs { on, .. }
+        | Command::Seed { on, .. }
+        | Command::Undo { on, .. }
+        | Command::Verify { on, .. } => on.json,
     };
     let answer = match answer(arguments).await {
         Ok(answer) => answer,
@@ -75,11 +80,27 @@ async fn carry_out(engine: &Engine, command: Command) -> Result<Answer, Failure>
             let target = target(engine, &on).await?;
             apply(engine, &target, &on, &confirm, purpose(way)?).await
         }
+        Command::Seed { profile, dry_run, inputs, scale, on, confirm } => {
+            let target = target(engine, &on).await?;
+            let form = seeds::Form { inputs: inputs.as_deref(), scale };
+            if dry_run {
+                seeds::dry_run(engine, &target, &on, &profile, form).await
+            } else {
+                seeds::seed(engine, &target, &on, &confirm, &profile, form).await
+            }
+        }
+        Command::Undo { run, take_back_changed, dry_run, on, confirm } => {
+            let target = target(engine, &on).await?;
+            seeds::undo(engine, &target, &on, &confirm, &run, take_back_changed, dry_run).await
+        }
+        Command::Verify { profile, on } => {
+            seeds::verify(engine, &target(engine, &on).await?, profile.as_deref()).await
+        }
         Command::Runs { run, search, on } => runs(engine, run.as_deref(), &search, &on).await,
     }
 }
 
-async fn target(engine: &Engine, on: &On) -> Result<Target, Failure> {
+pub(crate) async fn target(engine: &Engine, on: &On) -> Result<Target, Failure> {
     if let Some(name) = &on.environment {
         let mut target = engine.target_named(name).await?;
         if let Some(folder) = &on.migrations {
@@ -142,7 +163,7 @@ async fn plan(engine: &Engine, target: &Target) -> Result<Answer, Failure> {
 }
 
 fn review_json(review: &PlanReview) -> Value {
-    json!({ "outcome": "planned", "plan": review.plan, "gates": review.gates, "headline": review.headline })
+    json!({ "outcome": "planned", "plan": review.clone().for_screen().plan, "gates": review.gates, "headline": review.headline })
 }
 
 fn review_text(review: &PlanReview) -> String {
@@ -198,7 +219,7 @@ async fn dry_run(engine: &Engine, target: &Target, on: &On) -> Result<Answer, Fa
     })
 }
 
-fn report_text(report: &DryRunReport) -> String {
+pub(crate) fn report_text(report: &DryRunReport) -> String {
     let mut text = format!(
         "Dry run: {:.2} s on the target, {:.2} s rehearsed.\n",
         report.seconds, report.rehearsal_seconds
@@ -228,7 +249,7 @@ fn report_text(report: &DryRunReport) -> String {
     text
 }
 
-async fn try_plan(
+pub(crate) async fn try_plan(
     engine: &Engine,
     target: &Target,
     review: &PlanReview,
@@ -302,6 +323,18 @@ async fn apply(
         }
         Err(failure) => return Err(failure),
     };
+    carry_through(engine, target, on, confirm, review, started).await
+}
+
+/// Tries a plan where it can be tried, then applies it.
+pub(crate) async fn carry_through(
+    engine: &Engine,
+    target: &Target,
+    on: &On,
+    confirm: &Confirm,
+    review: PlanReview,
+    started: Instant,
+) -> Result<Answer, Failure> {
     let trying = Instant::now();
     let mut report = None;
     if review.plan.migrations().next().is_some()
@@ -457,7 +490,7 @@ async fn runs(engine: &Engine, run: Option<&str>, search: &str, on: &On) -> Resu
     })
 }
 
-fn words(failure: &Failure) -> String {
+pub(crate) fn words(failure: &Failure) -> String {
     let mut text = format!("{} ({})\n", visible(&failure.what), failure.code);
     for part in [&failure.why, &failure.unchanged, &failure.next].into_iter().flatten() {
         text.push_str(&format!("  {}\n", visible(part)));
@@ -466,6 +499,6 @@ fn words(failure: &Failure) -> String {
 }
 
 /// Server text is data: control characters and direction marks are made visible.
-fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     drydock_engine::visible(text)
 }

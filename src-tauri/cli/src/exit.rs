@@ -5,7 +5,7 @@ use drydock_engine::domain::{Failure, FailureCode};
 
 /// Done, or nothing to do.
 pub const DONE: u8 = 0;
-/// `status`: something waits or needs attention (as `prisma migrate status` does).
+/// `status`: something waits or needs attention (as `prisma migrate status` does). `verify`: a check does not hold.
 pub const WAITING: u8 = 1;
 /// The command line, the address or the folder cannot be used.
 pub const USAGE: u8 = 2;
@@ -29,6 +29,7 @@ pub fn of_failure(failure: &Failure) -> u8 {
         | FailureCode::EnvironmentInvalid
         | FailureCode::MigrationsUnreadable
         | FailureCode::InputTooLarge
+        | FailureCode::ProfileInvalid
         | FailureCode::RunUnknown => USAGE,
         FailureCode::NameLookup
         | FailureCode::Unreachable

@@ -7,6 +7,7 @@
 mod arguments;
 mod commands;
 mod exit;
+mod seeds;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -6,7 +6,9 @@ pub mod migrations;
 pub mod plans;
 pub mod runs;
 pub mod sandbox;
+pub mod seeds;
 pub mod settings;
+pub mod verification;
 
 use drydock_engine::Engine;
 use drydock_engine::domain::Failure;

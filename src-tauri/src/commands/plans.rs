@@ -15,7 +15,7 @@ pub async fn plan_create(engine: On<'_>, environment_id: String, purpose: PlanPu
 #[tauri::command]
 #[specta::specta]
 pub async fn plan_get(engine: On<'_>, plan_id: String) -> Answer<PlanReview> {
-    engine.plan_review(&engine.target_of_plan(&plan_id).await?, &plan_id).await
+    Ok(engine.plan_review(&engine.target_of_plan(&plan_id).await?, &plan_id).await?.for_screen())
 }
 
 /// Starts the dry run; returns the run's id.

@@ -9,12 +9,12 @@ test("the overview answers what is wrong, and Enter takes the next step", async 
   await headline(page, "The app expects 6 tables");
   await judge(page, "overview");
   assert.equal(
-    await mark(page, "card-seeds").getAttribute("data-tone"),
+    await mark(page, "card-backups").getAttribute("data-tone"),
     "unknown",
     "what is not built is never green",
   );
   assert.equal(
-    await mark(page, "card-seeds").evaluate((card) => card.tagName),
+    await mark(page, "card-backups").evaluate((card) => card.tagName),
     "DIV",
     "and cannot be pressed",
   );
@@ -25,10 +25,10 @@ test("the overview answers what is wrong, and Enter takes the next step", async 
 test("number keys open instruments; those not built say so", async () => {
   const page = await visit("#/environment/production/overview");
   await headline(page, "The app expects");
-  await page.keyboard.press("4");
+  await page.keyboard.press("5");
   assert.equal(
     await mark(page, "said").textContent(),
-    "Seeds is not built yet.",
+    "Backups is not built yet.",
   );
   await page.keyboard.press("2");
   await headline(page, "1 migration failed halfway");

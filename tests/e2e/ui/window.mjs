@@ -28,6 +28,18 @@
  *   drift       differences
  *   plan        totals, gates, gate-<kind>, apply-dialog, confirm-tick, confirm-reason, confirm-name, confirm-apply,
  *               confirm-keep
+ *   seeds       profile-<title>, profile-fill, seed-folder-add, seed-folders, seed-folder-remove-<0..>; the next step's
+ *               button fills in the form
+ *   seed form   profile-form, input-<name>, input-<name>-<choice>, input-<name>-repeat, input-<name>-<taken|strength|
+ *               replace>, input-scale, error-<name|scale>, problems, refused, seed-sandbox
+ *   rows        row-board, table-counts, table-<schema.table>, rows-table, rows-scroller, show-<all|inserted|updated|
+ *               deleted|same>, sort-<column>, rows-find, rows-search, rows-found, rows-columns, rows-unfold, rows-empty,
+ *               rows-foot, row-findings, plan-inputs, untried; rows carry data-row="<place>" and tr data-kind="<kind>"
+ *   export      rows-export, export-dialog, export-<csv|json|html>, export-write, export-path, export-close
+ *   undo        run-undo, way-back, way-back-undo, run-rows, run-changed, run-changed-rows, undo-conflicts,
+ *               conflict-<row>, keep-<row>, take-<row>, undo-all, undo-tally, undo-impossible
+ *   checks      check-table, check-<name>, check-history, verify-again, run-checks, view-<checks|ask>, query-text,
+ *               query-run, query-note, query-table, query-empty
  *   run         run-status (with data-status), run-steps, waiting, cancel-run, cancel-dialog, confirm-cancel, accounts
  *   runs        runs-search, runs-table, run-<number>
  *   environment direct-paste, runtime-paste, direct-password-<secret|kept>, runtime-password-<secret|kept>,

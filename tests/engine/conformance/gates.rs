@@ -31,7 +31,7 @@ async fn a_plan_is_void_once_ledger_schema_or_files_have_moved() {
                 "the ledger",
                 "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES (gen_random_uuid()::text, '', 'y', now())",
             ),
-            ("the migration files", ""),
+            ("the files", ""),
         ] {
             let (_, url) = bench.database().await;
             let project = Project::of(&[INIT]);

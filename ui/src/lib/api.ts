@@ -5,16 +5,20 @@ import type {
   Confirmation,
   DoctorReport,
   EnvironmentDraft,
+  ExportFormat,
   Failure,
   Hop,
   HostKeyReport,
   PlanPurpose,
   Result,
+  RowQuery,
   RunEvent,
   SecretOf,
+  SeedAnswers,
   Settings,
   SshDraft,
   SshQuestionEvent,
+  UndoChoice,
 } from "./bindings";
 import { Failed } from "./failures";
 
@@ -85,6 +89,25 @@ export const api = {
   cancelRun: (runId: string) => value(commands.runCancel(runId)),
   examineRun: (runId: string) => value(commands.runExamine(runId)),
   stopOnServer: (runId: string) => value(commands.runStopOnServer(runId)),
+
+  seeds: (environmentId: string) => value(commands.seedShelf(environmentId)),
+  addSeedFolder: (environmentId: string, folder: string) => value(commands.seedFolderAdd(environmentId, folder)),
+  removeSeedFolder: (environmentId: string, folder: string) => value(commands.seedFolderRemove(environmentId, folder)),
+  judgePassword: (handle: string) => value(commands.passwordJudge(handle)),
+  planSeed: (environmentId: string, profile: string, answers: SeedAnswers) =>
+    value(commands.seedPlan(environmentId, profile, answers)),
+  sandboxForSeed: (profile: string) => value(commands.seedSandbox(profile)),
+
+  changes: (runId: string) => value(commands.runChanges(runId)),
+  rows: (query: RowQuery) => value(commands.rowChanges(query)),
+  exportRows: (runId: string, format: ExportFormat) => value(commands.rowsExport(runId, format)),
+  reviewUndo: (runId: string) => value(commands.undoReview(runId)),
+  planUndo: (runId: string, choices: UndoChoice[]) => value(commands.undoPlan(runId, choices)),
+
+  lastVerification: (environmentId: string) => value(commands.verificationLast(environmentId)),
+  verify: (environmentId: string) => value(commands.verify(environmentId)),
+  checkHistory: (environmentId: string, check: string) => value(commands.checkHistory(environmentId, check)),
+  query: (environmentId: string, sql: string) => value(commands.queryRead(environmentId, sql)),
 
   sandbox: () => value(commands.sandboxStatus()),
   startSandbox: () => value(commands.sandboxStart()),

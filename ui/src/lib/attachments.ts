@@ -15,6 +15,20 @@ export function place(position: {
   };
 }
 
+/** A width in pixels. */
+export function wide(pixels: number): Attachment<HTMLElement> {
+  return (node) => {
+    node.style.width = `${pixels}px`;
+  };
+}
+
+/** At least so many pixels wide. */
+export function atLeast(pixels: number): Attachment<HTMLElement> {
+  return (node) => {
+    node.style.minWidth = `${pixels}px`;
+  };
+}
+
 /** Takes the focus as soon as it is there. */
 export const focused: Attachment<HTMLElement> = (node) => {
   node.focus();

@@ -512,6 +512,171 @@ async demoStart() : Promise<Result<Environment, Failure>> {
 }
 },
 /**
+ * The profiles that an environment shows.
+ */
+async seedShelf(environmentId: string) : Promise<Result<SeedShelf, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("seed_shelf", { environmentId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Shows the profiles of a folder, too.
+ */
+async seedFolderAdd(environmentId: string, folder: string) : Promise<Result<SeedShelf, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("seed_folder_add", { environmentId, folder }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Shows the profiles of a folder no longer.
+ */
+async seedFolderRemove(environmentId: string, folder: string) : Promise<Result<SeedShelf, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("seed_folder_remove", { environmentId, folder }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * How hard a password that was handed in is to guess.
+ */
+async passwordJudge(handle: string) : Promise<Result<PasswordVerdict, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("password_judge", { handle }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Makes a plan that writes a profile's rows.
+ */
+async seedPlan(environmentId: string, profile: string, answers: SeedAnswers) : Promise<Result<PlanReview, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("seed_plan", { environmentId, profile, answers }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Makes a sandbox database with a profile's tables, and an environment for it.
+ */
+async seedSandbox(profile: string) : Promise<Result<Environment, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("seed_sandbox", { profile }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * What a run did to rows; null if it did nothing to rows, or kept nothing.
+ */
+async runChanges(runId: string) : Promise<Result<RunChanges | null, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("run_changes", { runId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Some of a table's changed rows.
+ */
+async rowChanges(query: RowQuery) : Promise<Result<RowPage, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("row_changes", { query }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Writes all changed rows to a file in the downloads folder; returns its path.
+ */
+async rowsExport(runId: string, format: ExportFormat) : Promise<Result<string, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("rows_export", { runId, format }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * What taking a run back would do, row by row.
+ */
+async undoReview(runId: string) : Promise<Result<UndoReview, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("undo_review", { runId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Makes a plan that takes a run back.
+ */
+async undoPlan(runId: string, choices: UndoChoice[]) : Promise<Result<PlanReview, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("undo_plan", { runId, choices }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * What was read last; reads nothing.
+ */
+async verificationLast(environmentId: string) : Promise<Result<Verification, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("verification_last", { environmentId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Reads every check.
+ */
+async verify(environmentId: string) : Promise<Result<Verification, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("verify", { environmentId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Earlier readings of a check, oldest first.
+ */
+async checkHistory(environmentId: string, check: string) : Promise<Result<CheckReading[], Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("check_history", { environmentId, check }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * The rows of a query that only reads.
+ */
+async queryRead(environmentId: string, sql: string) : Promise<Result<QueryResult, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("query_read", { environmentId, sql }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
  * The settings.
  */
 async settingsGet() : Promise<Result<Settings, Failure>> {
@@ -641,6 +806,34 @@ says_pooler: boolean;
  */
 settings: ([string, string])[] }
 /**
+ * One answer of the form.
+ */
+export type Answer = { 
+/**
+ * Input.
+ */
+name: string; 
+/**
+ * Its value.
+ */
+value: AnswerValue }
+/**
+ * The value of an answer.
+ */
+export type AnswerValue = 
+/**
+ * Anything but a password, as typed.
+ */
+{ kind: "text"; text: string } | 
+/**
+ * Left empty.
+ */
+{ kind: "empty" } | 
+/**
+ * A password that was handed in before.
+ */
+{ kind: "secret"; handle: string }
+/**
  * A ledger row to insert as applied.
  */
 export type AppliedRow = { 
@@ -652,6 +845,42 @@ id: string;
  * Checksum of the current file.
  */
 checksum: string }
+/**
+ * Cost of argon2id, as in the PHC string format.
+ */
+export type Argon2Cost = { 
+/**
+ * Memory, KiB.
+ */
+memory_kib: number; 
+/**
+ * Passes.
+ */
+passes: number; 
+/**
+ * Lanes.
+ */
+lanes: number }
+/**
+ * A block of a profile.
+ */
+export type BlockSummary = { 
+/**
+ * Table.
+ */
+table: string; 
+/**
+ * Mode.
+ */
+mode: Mode; 
+/**
+ * Natural key.
+ */
+key: string[]; 
+/**
+ * Rows, at the scale's default.
+ */
+rows: number }
 /**
  * A session that holds what a run waits for.
  */
@@ -712,6 +941,134 @@ read_at: string | null;
  * A run at work, for the Runs card.
  */
 running: RunStatus | null }
+/**
+ * A value on the screen.
+ */
+export type CellView = 
+/**
+ * NULL.
+ */
+{ kind: "null" } | 
+/**
+ * As the server writes it.
+ */
+{ kind: "text"; text: string; of: number | null } | 
+/**
+ * Never shown.
+ */
+{ kind: "masked" } | 
+/**
+ * The server decides when it is applied.
+ */
+{ kind: "on_apply" }
+/**
+ * A column of a changed table.
+ */
+export type ChangedColumn = { 
+/**
+ * Name.
+ */
+name: string; 
+/**
+ * Type as the server writes it.
+ */
+type_name: string; 
+/**
+ * Its values are never shown.
+ */
+sensitive: boolean; 
+/**
+ * The server fills it in new rows: what a dry run saw there is not what an apply will write.
+ */
+server_filled: boolean }
+/**
+ * Where a check looks.
+ */
+export type CheckPart = 
+/**
+ * Rows and values.
+ */
+"database" | 
+/**
+ * Tables, columns, types.
+ */
+"schema"
+/**
+ * One reading of a check, for its history.
+ */
+export type CheckReading = { 
+/**
+ * When.
+ */
+at: string; 
+/**
+ * What was found.
+ */
+now: string | null; 
+/**
+ * Verdict.
+ */
+outcome: Outcome; 
+/**
+ * The run it was read for, by number.
+ */
+run: number | null }
+/**
+ * The result of one check.
+ */
+export type CheckResult = { 
+/**
+ * Names the check for as long as its profile and its name stay the same.
+ */
+id: string; 
+/**
+ * Profile or suite it belongs to.
+ */
+suite: string; 
+/**
+ * Part.
+ */
+part: CheckPart; 
+/**
+ * Name.
+ */
+name: string; 
+/**
+ * What was found, in one value; `None`: it could not be read.
+ */
+now: string | null; 
+/**
+ * What was expected, in one value.
+ */
+expected: string; 
+/**
+ * What was found before the newest run; `None`: not looked at then.
+ */
+before: string | null; 
+/**
+ * Verdict.
+ */
+outcome: Outcome; 
+/**
+ * Why, as a sentence.
+ */
+why: string | null; 
+/**
+ * When it was read.
+ */
+at: string; 
+/**
+ * Seconds it took.
+ */
+seconds: number; 
+/**
+ * The query, to be read by a person.
+ */
+sql: string | null; 
+/**
+ * Rows that speak against it.
+ */
+rows: QueryResult | null }
 /**
  * A choice and its reason. The operator may choose otherwise.
  */
@@ -777,6 +1134,26 @@ ticked_findings: number[];
  * Why it is applied without a restore point, as typed; kept on record.
  */
 override_reason: string | null }
+/**
+ * Why a row is asked about.
+ */
+export type ConflictReason = 
+/**
+ * Somebody changed it since.
+ */
+"changed_since" | 
+/**
+ * Somebody deleted it since.
+ */
+"gone_since" | 
+/**
+ * Somebody made a row with the same key since.
+ */
+"taken_since" | 
+/**
+ * Newer rows refer to it.
+ */
+"used_by_newer"
 /**
  * The handle of a secret. The secret itself is only ever in the keyring or vault and in memory.
  */
@@ -1013,7 +1390,11 @@ taken_back: boolean | null;
 /**
  * What could not be known, as sentences.
  */
-unknowns: string[] }
+unknowns: string[]; 
+/**
+ * The changed rows of a seed or an undo.
+ */
+changes?: RowChanges | null }
 /**
  * An effect on an object, read from the text of a statement.
  */
@@ -1304,6 +1685,22 @@ next: string;
  */
 suggestion: Address | null }
 /**
+ * Formats of an export.
+ */
+export type ExportFormat = 
+/**
+ * Comma-separated, RFC 4180.
+ */
+"csv" | 
+/**
+ * An array of objects.
+ */
+"json" | 
+/**
+ * A page to read or print.
+ */
+"html"
+/**
  * A failure as an operator reads it. Never holds a secret, a connection string or a raw parameter.
  */
 export type Failure = { 
@@ -1507,6 +1904,34 @@ export type FailureCode =
  * There is nothing to do.
  */
 "DRY-1217" | 
+/**
+ * A seed profile, or an answer for it, cannot be used.
+ */
+"DRY-1218" | 
+/**
+ * A row of a profile is refused by the database.
+ */
+"DRY-1219" | 
+/**
+ * The profile may not run here.
+ */
+"DRY-1220" | 
+/**
+ * A run cannot be taken back.
+ */
+"DRY-1221" | 
+/**
+ * The before-images of a run could not be kept, so nothing was committed.
+ */
+"DRY-1222" | 
+/**
+ * What was written is not what the dry run showed.
+ */
+"DRY-1223" | 
+/**
+ * The query is refused.
+ */
+"DRY-1224" | 
 /**
  * The migrations folder does not exist or cannot be read.
  */
@@ -1953,6 +2378,62 @@ pinned_at: string;
  */
 ledger_ids: string[] }
 /**
+ * One question of the form.
+ */
+export type Input = { 
+/**
+ * Name in the profile.
+ */
+name: string; 
+/**
+ * Words of the form.
+ */
+label: string; 
+/**
+ * More words.
+ */
+help: string | null; 
+/**
+ * May stay empty.
+ */
+optional: boolean; 
+/**
+ * What is asked for.
+ */
+kind: InputKind; 
+/**
+ * Where it stands.
+ */
+at: Place }
+/**
+ * Kinds of answers.
+ */
+export type InputKind = 
+/**
+ * A text.
+ */
+{ kind: "text"; default: string | null; shortest: number | null; longest: number | null } | 
+/**
+ * An e-mail address.
+ */
+{ kind: "email"; default: string | null } | 
+/**
+ * A number, kept as text so that every digit stays.
+ */
+{ kind: "number"; default: string | null; min: string | null; max: string | null } | 
+/**
+ * One of several.
+ */
+{ kind: "choice"; default: string | null; choices: string[] } | 
+/**
+ * Yes or no.
+ */
+{ kind: "boolean"; default: boolean } | 
+/**
+ * A password; only its hash is written.
+ */
+{ kind: "password"; hash: Argon2Cost }
+/**
  * The instruments, in their fixed places.
  */
 export type Instrument = 
@@ -1992,6 +2473,26 @@ export type Keeping =
  * Nowhere: asked for at each start of the console.
  */
 "ask_each_time"
+/**
+ * The newest apply of a profile.
+ */
+export type LastSeed = { 
+/**
+ * Run.
+ */
+run_id: string; 
+/**
+ * Its number.
+ */
+number: number; 
+/**
+ * How it ended.
+ */
+status: RunStatus; 
+/**
+ * When it began.
+ */
+at: string }
 /**
  * What the ledger is like.
  */
@@ -2317,6 +2818,26 @@ ledger_ids: string[];
  */
 read_at: string }
 /**
+ * What happens to the rows of a block.
+ */
+export type Mode = 
+/**
+ * Rows whose key is not there are added.
+ */
+{ kind: "insert_missing" } | 
+/**
+ * Missing rows are added, rows that differ are changed.
+ */
+{ kind: "upsert" } | 
+/**
+ * Rows are added until the table has as many.
+ */
+{ kind: "top_up"; count: number } | 
+/**
+ * As upsert, and all other rows are deleted.
+ */
+{ kind: "replace" }
+/**
  * A safe next step.
  */
 export type NextButton = 
@@ -2589,6 +3110,34 @@ export type PasswordChoice =
  */
 { kind: "pending"; handle: string; keeping: Keeping }
 /**
+ * How hard a password is to guess.
+ */
+export type PasswordVerdict = { 
+/**
+ * 0 (guessed at once) to 4 (very hard).
+ */
+score: number; 
+/**
+ * Pass, warn, or block.
+ */
+outcome: Outcome; 
+/**
+ * In words.
+ */
+words: string }
+/**
+ * Where something stands in a profile.
+ */
+export type Place = { 
+/**
+ * File, relative to the profile's folder.
+ */
+file: string; 
+/**
+ * 1-based line.
+ */
+line: number }
+/**
  * A plan.
  */
 export type Plan = { 
@@ -2683,7 +3232,15 @@ export type PlanPurpose =
 /**
  * Record migrations as applied in a database that has tables but no ledger.
  */
-{ kind: "baseline"; up_to: string }
+{ kind: "baseline"; up_to: string } | 
+/**
+ * Write the rows of a profile.
+ */
+{ kind: "seed"; profile: string; title: string } | 
+/**
+ * Take back the rows of a run.
+ */
+{ kind: "undo"; run_id: string; run_number: number; run_title: string }
 /**
  * A plan with everything its review screen shows.
  */
@@ -2708,6 +3265,158 @@ headline: string;
  * What follows from it.
  */
 lead: string }
+/**
+ * An answer of the form.
+ */
+export type PlannedAnswer = { 
+/**
+ * Input.
+ */
+name: string; 
+/**
+ * The form's words for it.
+ */
+label: string; 
+/**
+ * Its value; `None`: left empty, or a password.
+ */
+value: string | null; 
+/**
+ * It is a password.
+ */
+password: boolean }
+/**
+ * The hash of a password, in the PHC string format.
+ */
+export type PlannedHash = { 
+/**
+ * Input.
+ */
+input: string; 
+/**
+ * Only for this row: block and row, both 0-based. Its stored hash fits the password already.
+ */
+kept_for: [number, number] | null; 
+/**
+ * The hash.
+ */
+hash: string }
+/**
+ * What is wrong in a profile, where, and what to do about it.
+ */
+export type ProfileProblem = { 
+/**
+ * Where.
+ */
+at: Place; 
+/**
+ * What is wrong, as a sentence.
+ */
+what: string; 
+/**
+ * What to do, as a sentence.
+ */
+next: string }
+/**
+ * A profile to choose from.
+ */
+export type ProfileSummary = { 
+/**
+ * Its folder's path, or `bundled:NAME`; names it in every other call.
+ */
+id: string; 
+/**
+ * Title; the folder's name where the profile cannot be read.
+ */
+title: string; 
+/**
+ * What it is for.
+ */
+description: string; 
+/**
+ * Comes with Drydock.
+ */
+bundled: boolean; 
+/**
+ * Where it may run.
+ */
+tiers: Tier[]; 
+/**
+ * What is asked before it runs.
+ */
+inputs: Input[]; 
+/**
+ * The factor it asks for.
+ */
+scale: Scale | null; 
+/**
+ * What it writes.
+ */
+writes: ProfileWork; 
+/**
+ * How many expectations it has.
+ */
+expectations: number; 
+/**
+ * What is wrong in its files; such a profile cannot run.
+ */
+problems: ProfileProblem[]; 
+/**
+ * Why it cannot run on this environment, as a sentence.
+ */
+refused: string | null; 
+/**
+ * Its newest apply on this environment.
+ */
+last: LastSeed | null }
+/**
+ * What a profile writes.
+ */
+export type ProfileWork = 
+/**
+ * Rows.
+ */
+{ kind: "tables"; blocks: BlockSummary[] } | 
+/**
+ * Scripts.
+ */
+{ kind: "sql"; files: string[] } | 
+/**
+ * Not known: the profile cannot be read.
+ */
+{ kind: "unreadable" }
+/**
+ * A column of a query.
+ */
+export type QueryColumn = { 
+/**
+ * Name.
+ */
+name: string; 
+/**
+ * Type as the server writes it.
+ */
+type_name: string }
+/**
+ * The rows of a query.
+ */
+export type QueryResult = { 
+/**
+ * Columns.
+ */
+columns: QueryColumn[]; 
+/**
+ * Rows, a value a column.
+ */
+rows: CellView[][]; 
+/**
+ * There were more rows than may be shown.
+ */
+more: boolean; 
+/**
+ * Seconds it took.
+ */
+seconds: number }
 /**
  * What is known about a failed migration and the ways on.
  */
@@ -2777,6 +3486,122 @@ refused: string | null;
  */
 recommended: boolean }
 /**
+ * A changed row.
+ */
+export type RowChange = { 
+/**
+ * 0-based number in its table.
+ */
+number: number; 
+/**
+ * What happened.
+ */
+kind: RowKind; 
+/**
+ * Before, a value a column; `None` for an added row.
+ */
+before: CellView[] | null; 
+/**
+ * After, a value a column; `None` for a deleted row.
+ */
+after: CellView[] | null; 
+/**
+ * Which columns changed, by position; masked ones too.
+ */
+changed: number[] }
+/**
+ * What a seed, an undo or their dry run did to rows.
+ */
+export type RowChanges = { 
+/**
+ * Tables, those of the profile first.
+ */
+tables: TableChanges[]; 
+/**
+ * What running it again would do.
+ */
+again: Finding; 
+/**
+ * Sequences that moved; they are never taken back.
+ */
+sequences: SequenceMove[]; 
+/**
+ * What else is to be known: locks, effects outside, what could not be read.
+ */
+notes: Finding[] }
+/**
+ * What happened to a row.
+ */
+export type RowKind = 
+/**
+ * Added.
+ */
+"inserted" | 
+/**
+ * Changed.
+ */
+"updated" | 
+/**
+ * Deleted.
+ */
+"deleted" | 
+/**
+ * Written again with the same values.
+ */
+"rewritten" | 
+/**
+ * Stays as it is.
+ */
+"unchanged"
+/**
+ * Some of a table's changed rows.
+ */
+export type RowPage = { 
+/**
+ * Rows that fit the query, in all.
+ */
+total: number; 
+/**
+ * The wanted ones.
+ */
+rows: RowChange[] }
+/**
+ * What to show of a table's changed rows.
+ */
+export type RowQuery = { 
+/**
+ * Run.
+ */
+run_id: string; 
+/**
+ * Table's position in `RowChanges::tables`.
+ */
+table: number; 
+/**
+ * Only these; empty: all.
+ */
+kinds: RowKind[]; 
+/**
+ * Only rows with this text in a value that is shown.
+ */
+search: string; 
+/**
+ * Column to sort by, by position.
+ */
+sort: number | null; 
+/**
+ * Largest first.
+ */
+descending: boolean; 
+/**
+ * First row wanted.
+ */
+offset: number; 
+/**
+ * At most so many, up to 500.
+ */
+limit: number }
+/**
  * One attempt at a plan.
  */
 export type Run = { 
@@ -2837,6 +3662,18 @@ aftermath: string[];
  */
 confirmation: Confirmation | null }
 /**
+ * What a run did to rows, and whether it can be taken back.
+ */
+export type RunChanges = { 
+/**
+ * The changes.
+ */
+changes: RowChanges; 
+/**
+ * The way back.
+ */
+undo: UndoState }
+/**
  * One entry of a run's live stream.
  */
 export type RunEvent = { 
@@ -2872,6 +3709,10 @@ export type RunEventKind =
  * Progress within a step.
  */
 { kind: "progress"; index: number; migrations_done: number; migrations_total: number; statement: number | null; statements_total: number; seconds: number } | 
+/**
+ * Rows written so far in the table at work.
+ */
+{ kind: "rows"; index: number; table: string; done: number; total: number; all_done: number; all: number; seconds: number } | 
 /**
  * The run waits for a lock.
  */
@@ -3021,6 +3862,18 @@ port: number | null;
  */
 folder: string }
 /**
+ * The factor that `repeat` is multiplied by.
+ */
+export type Scale = { 
+/**
+ * What the form begins with.
+ */
+default: number; 
+/**
+ * The largest.
+ */
+max: number }
+/**
  * A script taken apart.
  */
 export type Script = { 
@@ -3100,6 +3953,91 @@ vault_unlocked: boolean;
  * What new secrets are kept in unless the operator chooses otherwise.
  */
 preferred: Keeping }
+/**
+ * The filled form.
+ */
+export type SeedAnswers = { 
+/**
+ * Answers.
+ */
+answers: Answer[]; 
+/**
+ * Scale; `None`: the profile's default.
+ */
+scale: number | null }
+/**
+ * The profiles that an environment shows.
+ */
+export type SeedShelf = { 
+/**
+ * Profiles, own ones first.
+ */
+profiles: ProfileSummary[]; 
+/**
+ * Own folders that are looked in.
+ */
+folders: string[]; 
+/**
+ * Folders that could not be read, and why.
+ */
+unreadable: string[] }
+/**
+ * Write the rows of a profile. Everything that is drawn is drawn from `draw`, so that the dry run and the
+ * apply write the same.
+ */
+export type SeedStep = { 
+/**
+ * The profile's id.
+ */
+profile: string; 
+/**
+ * Its title.
+ */
+title: string; 
+/**
+ * SHA-256 over its files.
+ */
+files: string; 
+/**
+ * Answers of the form, without passwords.
+ */
+answers: PlannedAnswer[]; 
+/**
+ * Hashes of the passwords. Empty where a plan is shown.
+ */
+hashes: PlannedHash[]; 
+/**
+ * The scale.
+ */
+scale: number; 
+/**
+ * What generated values are drawn from, in hex. Empty where a plan is shown.
+ */
+draw: string; 
+/**
+ * The time that is written as now.
+ */
+now: string; 
+/**
+ * What it writes, in order.
+ */
+writes: ProfileWork }
+/**
+ * A sequence that moved.
+ */
+export type SequenceMove = { 
+/**
+ * Qualified name.
+ */
+sequence: string; 
+/**
+ * Last value before; `None`: it had none.
+ */
+from: string | null; 
+/**
+ * Last value after.
+ */
+to: string }
 /**
  * What the operator may set about the console.
  */
@@ -3451,7 +4389,15 @@ export type Step =
  */
 { kind: "resolve"; migration: string; roll_back_rows: string[]; insert_applied: AppliedRow | null } | 
 /**
- * Read the ledger again and compare with what was planned.
+ * Write the rows of a profile, in one transaction.
+ */
+({ kind: "seed" } & SeedStep) | 
+/**
+ * Take back the rows of a run, in one transaction.
+ */
+({ kind: "undo" } & UndoStep) | 
+/**
+ * Read again and compare with what was planned.
  */
 { kind: "verify" }
 /**
@@ -3486,6 +4432,54 @@ export type StepStatus =
  * Not run because an earlier one did not get through.
  */
 "not_run"
+/**
+ * Rows changed in one table.
+ */
+export type TableChanges = { 
+/**
+ * Qualified name.
+ */
+table: string; 
+/**
+ * Columns in the table's order.
+ */
+columns: ChangedColumn[]; 
+/**
+ * Names of the columns that tell rows apart; empty: nothing does.
+ */
+key: string[]; 
+/**
+ * Rows added.
+ */
+inserted: number; 
+/**
+ * Rows changed.
+ */
+updated: number; 
+/**
+ * Rows deleted.
+ */
+deleted: number; 
+/**
+ * Rows written again with the same values.
+ */
+rewritten: number; 
+/**
+ * Rows of the profile that stay as they are; `None` where no profile names rows of this table.
+ */
+unchanged: number | null; 
+/**
+ * The table as a whole was made, emptied or written anew.
+ */
+whole: WholeTable | null; 
+/**
+ * The profile names this table; false: a trigger, a cascade or a script reached it.
+ */
+named: boolean; 
+/**
+ * `None`: all changes of this table are shown, and that is proven. Else why it is not known.
+ */
+unknown: string | null }
 /**
  * Rows changed in one table.
  */
@@ -3559,6 +4553,34 @@ export type Theme =
  * Dark.
  */
 "dark"
+/**
+ * A column before the run, as the run wrote it, and as it is now.
+ */
+export type ThreeVersions = { 
+/**
+ * Column.
+ */
+column: string; 
+/**
+ * Before the run; `None`: the row was not there.
+ */
+before: CellView | null; 
+/**
+ * As the run wrote it; `None`: the run deleted the row.
+ */
+wrote: CellView | null; 
+/**
+ * Now; `None`: the row is not there.
+ */
+now: CellView | null; 
+/**
+ * The run changed it.
+ */
+ours: boolean; 
+/**
+ * It was changed since.
+ */
+since: boolean }
 /**
  * How careful Drydock must be.
  */
@@ -3728,6 +4750,182 @@ export type TunnelState =
  */
 { kind: "closed" }
 /**
+ * What to do with a row that is asked about.
+ */
+export type UndoChoice = { 
+/**
+ * The row, as [`UndoConflict`] names it.
+ */
+row: string; 
+/**
+ * Take it back; false: keep it as it is now.
+ */
+take_back: boolean }
+/**
+ * A row that cannot simply be taken back.
+ */
+export type UndoConflict = { 
+/**
+ * Names the row in [`UndoChoice`].
+ */
+row: string; 
+/**
+ * Table.
+ */
+table: string; 
+/**
+ * The key as text: `slug portrait-v2`.
+ */
+key: string; 
+/**
+ * What the run had done.
+ */
+kind: RowKind; 
+/**
+ * Why it is asked about.
+ */
+reason: ConflictReason; 
+/**
+ * The columns in question, with their three versions.
+ */
+columns: ThreeVersions[]; 
+/**
+ * How many newer rows use it, where that is the reason.
+ */
+used_by: UsedBy[]; 
+/**
+ * It cannot be taken back even if wanted, as a sentence.
+ */
+impossible: string | null }
+/**
+ * What taking a run back would do, row by row.
+ */
+export type UndoReview = { 
+/**
+ * The run to take back.
+ */
+run_id: string; 
+/**
+ * Its number.
+ */
+run_number: number; 
+/**
+ * What it did.
+ */
+run_title: string; 
+/**
+ * When it ended.
+ */
+run_at: string; 
+/**
+ * When the rows were looked at.
+ */
+at: string; 
+/**
+ * Why none of it can be taken back, as a sentence; the lists are empty then.
+ */
+impossible: string | null; 
+/**
+ * Row changes of the run in all.
+ */
+changes: number; 
+/**
+ * Rows that are as the run left them.
+ */
+untouched: number; 
+/**
+ * Rows that need an answer, at most 500; the others are kept as they are now.
+ */
+conflicts: UndoConflict[]; 
+/**
+ * Conflicts in all.
+ */
+conflicts_total: number; 
+/**
+ * Tables that cannot be taken back row by row, and why.
+ */
+refused: string[] }
+/**
+ * Whether a run's rows can be taken back.
+ */
+export type UndoState = 
+/**
+ * Before-images are kept.
+ */
+{ kind: "possible" } | 
+/**
+ * A later run took it back.
+ */
+{ kind: "undone"; number: number } | 
+/**
+ * It cannot be.
+ */
+{ kind: "impossible"; why: string }
+/**
+ * Take back the rows of a run.
+ */
+export type UndoStep = { 
+/**
+ * The run to take back.
+ */
+run_id: string; 
+/**
+ * What to do with rows that were asked about; all others that moved are kept as they are now.
+ */
+choices: UndoChoice[]; 
+/**
+ * Row changes that will be taken back.
+ */
+rows: number }
+/**
+ * Newer rows that refer to a row.
+ */
+export type UsedBy = { 
+/**
+ * Their table.
+ */
+table: string; 
+/**
+ * How many.
+ */
+rows: number; 
+/**
+ * What happens to them if the row goes, in words.
+ */
+effect: string }
+/**
+ * All checks of an environment.
+ */
+export type Verification = { 
+/**
+ * The answer in a sentence.
+ */
+headline: string; 
+/**
+ * What follows from it.
+ */
+lead: string; 
+/**
+ * The whole: pass only where every check passes and there is one.
+ */
+outcome: Outcome; 
+/**
+ * Checks, in the order of their profiles.
+ */
+checks: CheckResult[]; 
+/**
+ * When it was read; `None`: never.
+ */
+at: string | null; 
+/**
+ * The run that `before` was read for, by number.
+ */
+run: number | null; 
+/**
+ * Profiles whose checks could not be read at all, and why.
+ */
+unreadable: string[] }
+/**
  * Who has to wait while a lock is held.
  */
 export type Waits = 
@@ -3743,6 +4941,26 @@ export type Waits =
  * Those who read and those who write.
  */
 "readers_and_writers"
+/**
+ * What happened to a table as a whole.
+ */
+export type WholeTable = 
+/**
+ * It is new.
+ */
+"created" | 
+/**
+ * TRUNCATE, or something like it.
+ */
+"emptied" | 
+/**
+ * Every row was written anew.
+ */
+"rewritten" | 
+/**
+ * It is gone.
+ */
+"dropped"
 
 /** tauri-specta globals **/
 

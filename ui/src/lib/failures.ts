@@ -20,6 +20,7 @@ export type FailureAction =
   | "settings"
   | "repin"
   | "repair"
+  | "seeds"
   | "runs";
 
 type Entry = { tone: Tone; action: FailureAction };
@@ -62,6 +63,12 @@ const table: Partial<Record<Trouble["code"], Entry>> = {
   "DRY-1212": { tone: "block", action: "migrations" },
   "DRY-1216": { tone: "unknown", action: "again" },
   "DRY-1217": { tone: "pass", action: "migrations" },
+  "DRY-1218": { tone: "block", action: "seeds" },
+  "DRY-1219": { tone: "block", action: "seeds" },
+  "DRY-1220": { tone: "warn", action: "seeds" },
+  "DRY-1221": { tone: "warn", action: "runs" },
+  "DRY-1223": { tone: "warn", action: "again" },
+  "DRY-1224": { tone: "warn", action: "again" },
   "DRY-1301": { tone: "block", action: "choose_folder" },
   "DRY-1401": { tone: "block", action: "settings" },
   "DRY-1402": { tone: "warn", action: "vault" },
@@ -89,6 +96,7 @@ export const actionWords: Record<FailureAction, string> = {
   settings: "Open the settings",
   repin: "Compare the databases",
   repair: "Open the failed migration",
+  seeds: "Open the seeds",
   runs: "Open the runs",
 };
 

@@ -1,7 +1,7 @@
 /**
  * A shell made of memory, for the screens' tests and for drawing. Chosen by the build (`--mode fake`), never in the
  * product. `?scenario=` picks a state: empty, slow, broken, again, many, lock, sandbox-missing, secret, changed, vault,
- * ssh and those of `fakeSsh`.
+ * ssh, those of `fakeSsh` and of `fakeSeeds`.
  */
 import type {
   commands as shell,
@@ -30,6 +30,9 @@ import type {
   SshQuestionEvent,
 } from "./bindings";
 import { lineOf, pinOf, sshChoice, sshWalk, sshWorld, transportFrom } from "./fakeSsh";
+import * as rows from "./fakeRows";
+import { seedCommands } from "./fakeSeedCommands";
+import * as seeds from "./fakeSeeds";
 import * as fake from "./fakeWorld";
 import type { FakeMigration, World } from "./fakeWorld";
 import { count } from "./format";
@@ -54,6 +57,7 @@ if (scenario === "changed" && worlds[0] !== undefined) worlds[0].reached = "chan
 if (scenario === "secret" && worlds[0] !== undefined) worlds[0].reached = "secret";
 if (scenario === "vault" && worlds[0] !== undefined) worlds[0].reached = "vault";
 
+if (scenario.startsWith("undo") && worlds[0] !== undefined) worlds[0].runs.unshift(seeds.seedRun(worlds[0]));
 if (scenario.startsWith("ssh")) worlds.unshift(sshWorld(scenario));
 const started = Date.now();
 
@@ -66,6 +70,10 @@ let settings: Settings = { theme: "system" };
 let number = 31;
 let runNumber = 152;
 const read = new Map<string, number>();
+/** Rows that a run changed, and who took it back. */
+const changed = new Map<string, rows.FakeChanges>();
+const undone = new Map<string, number>();
+if (scenario.startsWith("undo")) changed.set("run-152", rows.changesOf(scenario, false));
 
 let vault: SecretStoreStatus = {
   keyring_name: "GNOME Keyring",
@@ -425,6 +433,13 @@ function gates(plan: Plan, report: DryRunReport | null): Gate[] {
 }
 
 function review(plan: Plan, report: DryRunReport | null): PlanReview {
+  if (plan.purpose.kind === "seed" || plan.purpose.kind === "undo")
+    return {
+      plan,
+      dry_run: report,
+      gates: gates(plan, report),
+      ...seeds.words(plan.purpose, report?.changes ?? null, plan.number),
+    };
   const migrations = plan.steps.filter((step) => step.kind === "migrate").length;
   return {
     plan,
@@ -441,7 +456,31 @@ function review(plan: Plan, report: DryRunReport | null): PlanReview {
   };
 }
 
+function rowsReport(plan: Plan, runId: string): DryRunReport {
+  const made = rows.changesOf(scenario, plan.purpose.kind === "undo");
+  changed.set(runId, made);
+  return {
+    run_id: runId,
+    plan_id: plan.id,
+    digest: plan.digest,
+    at: fake.ago(0),
+    seconds: 0.8,
+    rehearsal_seconds: 0,
+    trials: [],
+    worked: true,
+    objects: [],
+    rows: [],
+    locks: [],
+    longest_block_seconds: 0.01,
+    space: null,
+    taken_back: true,
+    unknowns: [],
+    changes: made.changes,
+  };
+}
+
 function dryRunReport(plan: Plan, runId: string): DryRunReport {
+  if (plan.purpose.kind === "seed" || plan.purpose.kind === "undo") return rowsReport(plan, runId);
   const names = plan.steps.flatMap((step) =>
     step.kind === "migrate" ? [step.name] : step.kind === "run_statements" ? [step.migration] : [],
   );
@@ -553,11 +592,25 @@ function dryRunReport(plan: Plan, runId: string): DryRunReport {
   };
 }
 
-function makePlan(world: World, purpose: PlanPurpose): PlanReview {
+function makePlan(world: World, purpose: PlanPurpose, steps: Step[] = stepsOf(world, purpose)): PlanReview {
   number += 1;
-  const steps = stepsOf(world, purpose);
-  const findings: Finding[] =
-    purpose.kind === "apply_pending"
+  const replaces = steps.some(
+    (step) =>
+      step.kind === "seed" &&
+      step.writes.kind === "tables" &&
+      step.writes.blocks.some((block) => block.mode.kind === "replace"),
+  );
+  const findings: Finding[] = replaces
+    ? [
+        rows.finding(
+          "replace",
+          "warn",
+          "Deletes every row of `orders` that is not in the profile.",
+          "They can be brought back by undoing the run.",
+          true,
+        ),
+      ]
+    : purpose.kind === "apply_pending"
       ? pendingOf(world).flatMap(fake.findings)
       : purpose.kind === "undo_failed"
         ? [
@@ -633,6 +686,8 @@ function startRun(world: World, plan: Plan, kind: Run["kind"]): Run {
     migrate: "Migrate",
     run_statements: "Repair",
     resolve: "Resolve",
+    seed: "Seed",
+    undo: "Undo",
     verify: "Verify",
   } as const;
   const title = (step: Step) =>
@@ -646,9 +701,25 @@ function startRun(world: World, plan: Plan, kind: Run["kind"]): Run {
             : "ledger and catalogue as planned"
           : step.kind === "create_ledger"
             ? "_prisma_migrations"
-            : step.migration;
+            : step.kind === "seed"
+              ? step.title
+              : step.kind === "undo"
+                ? count(step.rows, "row change")
+                : step.migration;
   const migrations = plan.steps.filter((step) => step.kind === "migrate").length;
-  const what = migrations > 0 ? count(migrations, "migration") : "the repair";
+  const what =
+    plan.purpose.kind === "seed"
+      ? `seed ${plan.purpose.title}`
+      : plan.purpose.kind === "undo"
+        ? `the undo of run ${plan.purpose.run_number}`
+        : migrations > 0
+          ? count(migrations, "migration")
+          : "the repair";
+  /* As the engine has it: a dry run of rows is one step. */
+  const stepsShown =
+    kind === "dry_run" && plan.steps.some((step) => step.kind === "seed" || step.kind === "undo")
+      ? plan.steps.filter((step) => step.kind === "seed" || step.kind === "undo")
+      : plan.steps;
   const run: Run = {
     ...fake.blankRun(
       `run-${runNumber}`,
@@ -659,9 +730,9 @@ function startRun(world: World, plan: Plan, kind: Run["kind"]): Run {
     ),
     plan_id: plan.id,
     kind,
-    steps: plan.steps.map((step, index) => ({
+    steps: stepsShown.map((step, index) => ({
       index,
-      verb: verbs[step.kind],
+      verb: kind === "dry_run" && (step.kind === "seed" || step.kind === "undo") ? "Dry run" : verbs[step.kind],
       title: title(step),
       status: "queued",
       seconds: null,
@@ -678,6 +749,7 @@ async function perform(world: World, plan: Plan, run: Run) {
   const stream = streams.get(run.id);
   const migrations = run.steps.filter((step) => step.verb === "Migrate");
   emit(run, { kind: "status", status: "running" });
+  const ofRows = plan.purpose.kind === "seed" || plan.purpose.kind === "undo";
   for (const step of run.steps) {
     setStep(run, step.index, { status: "started" });
     if (step.verb === "Migrate" && run.kind === "apply" && scenario === "lock" && step === migrations[2]) {
@@ -703,6 +775,21 @@ async function perform(world: World, plan: Plan, run: Run) {
         else while (stream !== undefined && !stream.cancel) await wait(50);
       }
     }
+    if (ofRows)
+      for (const done of [7, 14, 21]) {
+        const rows = {
+          kind: "rows",
+          index: step.index,
+          table: "public.ai_models",
+          done,
+          total: 21,
+          all_done: done,
+          all: 21,
+          seconds: 0.2,
+        };
+        emit(run, rows);
+        await wait(scenario === "lock" ? 400 : pace);
+      }
     await wait(pace);
     if (stream?.cancel === true) {
       setStep(run, step.index, { status: "taken_back" });
@@ -743,6 +830,12 @@ async function perform(world: World, plan: Plan, run: Run) {
     const tried = review(plan, dryRunReport(plan, run.id));
     plans.set(plan.id, tried);
     end(run, "succeeded", ["Everything was taken back; nothing has changed."]);
+  } else if (plan.purpose.kind === "seed" || plan.purpose.kind === "undo") {
+    const { purpose } = plan;
+    changed.set(run.id, rows.changesOf(scenario, purpose.kind === "undo"));
+    end(run, "succeeded", ["Every row is as the dry run showed.", "What was there before is kept."]);
+    if (purpose.kind === "seed") seeds.applied(world, purpose.profile, run);
+    else undone.set(purpose.run_id, run.number);
   } else {
     if (pendingOf(world).length === 0) {
       world.drifted = false;
@@ -1117,6 +1210,21 @@ export const commands: typeof shell = {
     if (!worlds.some((world) => world.environment.id === "demo")) worlds.push(fake.demo());
     return ok(worldOf("demo").environment);
   },
+  ...seedCommands({
+    scenario,
+    pace,
+    changed,
+    undone,
+    worldOf,
+    runOf,
+    obstacle,
+    plan: makePlan,
+    sandbox() {
+      sandbox = { ...sandbox, running: true, port: 54_321 };
+      if (!worlds.some((world) => world.environment.id === "demo")) worlds.push(fake.demo());
+      return worldOf("demo");
+    },
+  }),
   settingsGet: async () => ok(settings),
   async settingsSet(chosen) {
     settings = chosen;

@@ -5,7 +5,7 @@ export type InstrumentPlace = {
   name: Instrument | "seeds" | "backups" | "verification" | "checklist" | "app_and_logs";
   title: string;
   key: string;
-  panel: "doctor" | "migrations" | "drift" | "runs" | null;
+  panel: "doctor" | "migrations" | "drift" | "seeds" | "verification" | "runs" | null;
   /** What it will answer, in one line. */
   will: string;
   /** Seconds after which a value counts as stale. */
@@ -18,14 +18,7 @@ export const instruments: InstrumentPlace[] = [
   { name: "connection", title: "Connection", key: "1", panel: "doctor", will: "", good: 5 * MINUTES },
   { name: "migrations", title: "Migrations", key: "2", panel: "migrations", will: "", good: 5 * MINUTES },
   { name: "drift", title: "Drift", key: "3", panel: "drift", will: "", good: 60 * MINUTES },
-  {
-    name: "seeds",
-    title: "Seeds",
-    key: "4",
-    panel: null,
-    will: "Not built yet. Will compare data sets with the tables.",
-    good: 0,
-  },
+  { name: "seeds", title: "Seeds", key: "4", panel: "seeds", will: "", good: 60 * MINUTES },
   {
     name: "backups",
     title: "Backups",
@@ -34,14 +27,7 @@ export const instruments: InstrumentPlace[] = [
     will: "Not built yet. Will take backups and prove them.",
     good: 0,
   },
-  {
-    name: "verification",
-    title: "Verification",
-    key: "6",
-    panel: null,
-    will: "Not built yet. Will run your checks.",
-    good: 0,
-  },
+  { name: "verification", title: "Verification", key: "6", panel: "verification", will: "", good: 60 * MINUTES },
   {
     name: "checklist",
     title: "Checklist",

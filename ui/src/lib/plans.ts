@@ -63,9 +63,19 @@ export function migrationsOf(plan: Plan): number {
   return plan.steps.filter((step) => step.kind === "migrate").length;
 }
 
-/** Migrations are applied to a place, repairs are done on it. */
+/** Migrations and seeds are applied to a place, repairs and undos are done on it. */
 export function toward(plan: Plan): "to" | "on" {
-  return migrationsOf(plan) > 0 ? "to" : "on";
+  return migrationsOf(plan) > 0 || plan.purpose.kind === "seed" ? "to" : "on";
+}
+
+/** The plan changes rows of a profile or of a run, not objects. */
+export function isOfRows(plan: Plan): boolean {
+  return plan.purpose.kind === "seed" || plan.purpose.kind === "undo";
+}
+
+/** Row changes that an undo takes back. */
+export function takenBack(plan: Plan): number {
+  return plan.steps.reduce((sum, step) => sum + (step.kind === "undo" ? step.rows : 0), 0);
 }
 
 /** What the plan's main act is called, in one form for buttons and titles. */
@@ -85,6 +95,10 @@ export function actOf(plan: Plan): string {
       return "Record the baseline";
     case "apply_pending":
       return "Apply the plan";
+    case "seed":
+      return `Apply the seed ${plan.purpose.title}`;
+    case "undo":
+      return `Undo ${count(takenBack(plan), "row change")}`;
   }
 }
 
@@ -112,6 +126,10 @@ export function stepWords(step: Step): { verb: string; subject: string; how: str
             ? `${count(step.roll_back_rows.length, "ledger row")} marked as rolled back.`
             : "A ledger row is written that says it is applied.",
       };
+    case "seed":
+      return { verb: "Seed", subject: step.title, how: "All rows in one transaction." };
+    case "undo":
+      return { verb: "Undo", subject: "", how: `${count(step.rows, "row change")}, in one transaction.` };
     case "verify":
       return { verb: "Verify", subject: "", how: "Ledger and catalogue are read again and compared with the plan." };
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { pieces, visible, visibleLine } from "./text";
+import { pieces, valuePieces, visible, visibleLine } from "./text";
 
 describe("server text is data", () => {
   test("marks that hide or reorder are shown by name", () => {
@@ -23,5 +23,28 @@ describe("server text is data", () => {
       { text: " has no ", code: false },
       { text: "scope", code: true },
     ]);
+  });
+});
+
+describe("a value in one line", () => {
+  test("breaks, tabs and blanks that matter are marks; a gap between words is none", () => {
+    expect(valuePieces("a b").map((piece) => piece.mark)).toEqual([false]);
+    expect(valuePieces("  a\tb\nc ")).toEqual([
+      { text: "··", mark: true },
+      { text: "a", mark: false },
+      { text: "⇥", mark: true },
+      { text: "b", mark: false },
+      { text: "↵", mark: true },
+      { text: "c", mark: false },
+      { text: "·", mark: true },
+    ]);
+    expect(valuePieces("a\u00a0b")[1]).toEqual({ text: "⟨U+00A0⟩", mark: true });
+  });
+  test("what would hide or reorder text is shown", () => {
+    expect(
+      valuePieces("\u202eevil\u001b[0m")
+        .map((piece) => piece.text)
+        .join(""),
+    ).toBe("⟨RLO⟩evil⟨ESC⟩[0m");
   });
 });

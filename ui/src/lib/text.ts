@@ -50,3 +50,31 @@ export function pieces(sentence: string): Piece[] {
     .map((text, index) => ({ text, code: index % 2 === 1 }))
     .filter((piece) => piece.text !== "");
 }
+
+export type ValuePiece = { text: string; mark: boolean };
+
+/** Marks of what one cannot see in a value: breaks, tabs, blanks that are more than a gap between words. */
+const MARKS = /\r\n|[\r\n\t]|[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]|^ +| +$| {2,}/g;
+
+/** A value of a row in one line; blanks that matter and breaks are drawn as marks. */
+export function valuePieces(text: string): ValuePiece[] {
+  const shown = visible(text);
+  const found: ValuePiece[] = [];
+  let at = 0;
+  for (const match of shown.matchAll(MARKS)) {
+    if (match.index > at) found.push({ text: shown.slice(at, match.index), mark: false });
+    at = match.index + match[0].length;
+    const first = match[0].charAt(0);
+    const mark =
+      first === " "
+        ? "\u00b7".repeat(match[0].length)
+        : first === "\t"
+          ? "\u21e5"
+          : first === "\r" || first === "\n"
+            ? "\u21b5"
+            : `\u27e8U+${first.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`;
+    found.push({ text: mark, mark: true });
+  }
+  if (at < shown.length) found.push({ text: shown.slice(at), mark: false });
+  return found;
+}

@@ -9,6 +9,7 @@ import { Questions } from "./questions.svelte";
 import { Navigation, type Place } from "./navigation.svelte";
 import { Preferences } from "./preferences.svelte";
 import { Readings } from "./reading.svelte";
+import { SeedForms } from "./seedForm.svelte";
 
 /** A question that stands in the way of a reading, with what to do once it is answered. */
 export type Prompt = {
@@ -29,6 +30,7 @@ export class Console {
   readonly clock = new Clock();
   readonly lines = new Lines();
   readonly questions = new Questions();
+  readonly seedForms = new SeedForms();
   #prompt = $state.raw<Prompt | null>(null);
   #said = $state("");
   #silence: ReturnType<typeof setTimeout> | undefined;

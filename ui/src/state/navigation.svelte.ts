@@ -1,4 +1,4 @@
-export type Panel = "overview" | "migrations" | "drift" | "runs" | "doctor" | "edit";
+export type Panel = "overview" | "migrations" | "drift" | "seeds" | "verification" | "runs" | "doctor" | "edit";
 
 /** Where the operator is. Written into the address, so that going back works. */
 export type Place =
@@ -7,9 +7,10 @@ export type Place =
   | { screen: Panel; environment: string }
   | { screen: "repair"; environment: string; migration: string }
   | { screen: "plan"; environment: string; plan: string }
-  | { screen: "run"; environment: string; run: string };
+  | { screen: "seed"; environment: string; profile: string }
+  | { screen: "run" | "rows" | "undo"; environment: string; run: string };
 
-const panels = new Set<string>(["overview", "migrations", "drift", "runs", "doctor", "edit"]);
+const panels = new Set<string>(["overview", "migrations", "drift", "seeds", "verification", "runs", "doctor", "edit"]);
 
 export function addressOf(place: Place): string {
   const part = encodeURIComponent;
@@ -21,8 +22,12 @@ export function addressOf(place: Place): string {
       return `#/environment/${part(place.environment)}/repair/${part(place.migration)}`;
     case "plan":
       return `#/environment/${part(place.environment)}/plan/${part(place.plan)}`;
+    case "seed":
+      return `#/environment/${part(place.environment)}/seed/${part(place.profile)}`;
     case "run":
-      return `#/environment/${part(place.environment)}/run/${part(place.run)}`;
+    case "rows":
+    case "undo":
+      return `#/environment/${part(place.environment)}/${place.screen}/${part(place.run)}`;
     default:
       return `#/environment/${part(place.environment)}/${place.screen}`;
   }
@@ -39,7 +44,8 @@ export function placeOf(address: string): Place | null {
   if (subject === undefined) return null;
   if (screen === "repair") return { screen, environment, migration: subject };
   if (screen === "plan") return { screen, environment, plan: subject };
-  if (screen === "run") return { screen, environment, run: subject };
+  if (screen === "seed") return { screen, environment, profile: subject };
+  if (screen === "run" || screen === "rows" || screen === "undo") return { screen, environment, run: subject };
   return null;
 }
 

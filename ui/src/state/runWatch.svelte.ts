@@ -4,6 +4,8 @@ import { troubleOf, type Trouble } from "../lib/failures";
 
 export type Waiting = { index: number; blockers: Blocker[]; attempt: number; attempts: number };
 export type Line = { at: string; text: string };
+/** Rows of a seed or an undo that were sent so far. */
+export type Rows = { index: number; table: string; done: number; total: number; allDone: number; all: number };
 export type Progress = { index: number; done: number; total: number; statement: number | null; statements: number };
 
 /** A run as its events tell it: replayed from the beginning, then live. */
@@ -13,6 +15,7 @@ export class RunWatch {
   #steps = $state.raw<RunStep[]>([]);
   #waiting = $state.raw<Waiting | null>(null);
   #progress = $state.raw<Progress | null>(null);
+  #rows = $state.raw<Rows | null>(null);
   #lines = $state.raw<Line[]>([]);
   #status = $state<RunStatus>("queued");
   #trouble = $state.raw<Trouble | null>(null);
@@ -36,6 +39,10 @@ export class RunWatch {
 
   get progress() {
     return this.#progress;
+  }
+
+  get rows() {
+    return this.#rows;
   }
 
   get lines() {
@@ -96,6 +103,9 @@ export class RunWatch {
           statement: what.statement,
           statements: what.statements_total,
         };
+        break;
+      case "rows":
+        this.#rows = { ...what, allDone: what.all_done };
         break;
       case "waiting":
         this.#waiting = what;

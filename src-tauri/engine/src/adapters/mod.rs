@@ -1,6 +1,7 @@
 //! The only users of sqlx, rustls, openssh, russh, the keyring, the file system and child processes. Adapters import
 //! only `domain`.
 
+pub mod changes;
 pub mod files;
 pub mod keyring;
 pub mod postgres;

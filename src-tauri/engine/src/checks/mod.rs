@@ -2,5 +2,6 @@
 
 pub mod drift;
 pub mod effects;
+pub mod expectations;
 pub mod lint;
 pub mod repair;

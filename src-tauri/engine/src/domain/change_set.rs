@@ -125,4 +125,7 @@ pub struct DryRunReport {
     pub taken_back: Option<bool>,
     /// What could not be known, as sentences.
     pub unknowns: Vec<String>,
+    /// The changed rows of a seed or an undo.
+    #[serde(default)]
+    pub changes: Option<super::seed::RowChanges>,
 }

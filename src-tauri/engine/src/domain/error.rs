@@ -148,6 +148,20 @@ codes! {
     LedgerUnreadable = "DRY-1216",
     /// There is nothing to do.
     NothingToDo = "DRY-1217",
+    /// A seed profile, or an answer for it, cannot be used.
+    ProfileInvalid = "DRY-1218",
+    /// A row of a profile is refused by the database.
+    RowRefused = "DRY-1219",
+    /// The profile may not run here.
+    SeedForbidden = "DRY-1220",
+    /// A run cannot be taken back.
+    UndoRefused = "DRY-1221",
+    /// The before-images of a run could not be kept, so nothing was committed.
+    JournalUnavailable = "DRY-1222",
+    /// What was written is not what the dry run showed.
+    NotAsShown = "DRY-1223",
+    /// The query is refused.
+    QueryRefused = "DRY-1224",
     /// The migrations folder does not exist or cannot be read.
     MigrationsUnreadable = "DRY-1301",
     /// A file is too large, or there are too many.

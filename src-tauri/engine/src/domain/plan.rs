@@ -41,6 +41,22 @@ pub enum PlanPurpose {
         /// The last migration that the database already contains.
         up_to: String,
     },
+    /// Write the rows of a profile.
+    Seed {
+        /// The profile's id.
+        profile: String,
+        /// Its title.
+        title: String,
+    },
+    /// Take back the rows of a run.
+    Undo {
+        /// The run to take back.
+        run_id: String,
+        /// Its number.
+        run_number: u32,
+        /// What it did, in words.
+        run_title: String,
+    },
 }
 
 /// One unit of a plan.
@@ -75,8 +91,75 @@ pub enum Step {
         /// Id and checksum of the row to insert as applied, if any.
         insert_applied: Option<AppliedRow>,
     },
-    /// Read the ledger again and compare with what was planned.
+    /// Write the rows of a profile, in one transaction.
+    Seed(SeedStep),
+    /// Take back the rows of a run, in one transaction.
+    Undo(UndoStep),
+    /// Read again and compare with what was planned.
     Verify,
+}
+
+/// Write the rows of a profile. Everything that is drawn is drawn from `draw`, so that the dry run and the
+/// apply write the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct SeedStep {
+    /// The profile's id.
+    pub profile: String,
+    /// Its title.
+    pub title: String,
+    /// SHA-256 over its files.
+    pub files: String,
+    /// Answers of the form, without passwords.
+    pub answers: Vec<PlannedAnswer>,
+    /// Hashes of the passwords. Empty where a plan is shown.
+    pub hashes: Vec<PlannedHash>,
+    /// The scale.
+    pub scale: u32,
+    /// What generated values are drawn from, in hex. Empty where a plan is shown.
+    pub draw: String,
+    /// The time that is written as now.
+    pub now: DateTime<Utc>,
+    /// What it writes, in order.
+    pub writes: super::seed::ProfileWork,
+}
+
+/// An answer of the form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct PlannedAnswer {
+    /// Input.
+    pub name: String,
+    /// The form's words for it.
+    pub label: String,
+    /// Its value; `None`: left empty, or a password.
+    pub value: Option<String>,
+    /// It is a password.
+    pub password: bool,
+}
+
+/// The hash of a password, in the PHC string format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct PlannedHash {
+    /// Input.
+    pub input: String,
+    /// Only for this row: block and row, both 0-based. Its stored hash fits the password already.
+    pub kept_for: Option<(u32, u32)>,
+    /// The hash.
+    pub hash: String,
+}
+
+/// Take back the rows of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct UndoStep {
+    /// The run to take back.
+    pub run_id: String,
+    /// What to do with rows that were asked about; all others that moved are kept as they are now.
+    pub choices: Vec<super::seed::UndoChoice>,
+    /// Row changes that will be taken back.
+    pub rows: u32,
 }
 
 /// A ledger row to insert as applied.
@@ -156,6 +239,20 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether it writes rows (a seed or an undo), and not the schema.
+    pub fn writes_rows(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Seed(_) | Step::Undo(_)))
+    }
+
+    /// The seed or run that it is about, for lines about its rows; else empty.
+    pub fn purpose_title(&self) -> String {
+        match &self.purpose {
+            PlanPurpose::Seed { title, .. } => title.clone(),
+            PlanPurpose::Undo { run_number, .. } => format!("undo of run {run_number}"),
+            _ => String::new(),
+        }
+    }
+
     /// The migrations it runs.
     pub fn migrations(&self) -> impl Iterator<Item = &MigrateStep> {
         self.steps.iter().filter_map(|step| match step {
@@ -226,6 +323,19 @@ pub struct PlanReview {
     pub headline: String,
     /// What follows from it.
     pub lead: String,
+}
+
+impl PlanReview {
+    /// The review as a screen gets it: without hashes, and without what ids are drawn from.
+    pub fn for_screen(mut self) -> Self {
+        for step in &mut self.plan.steps {
+            if let Step::Seed(seed) = step {
+                seed.hashes.clear();
+                seed.draw.clear();
+            }
+        }
+        self
+    }
 }
 
 /// What the operator confirms an apply with.

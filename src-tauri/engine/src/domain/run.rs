@@ -173,6 +173,23 @@ pub enum RunEventKind {
         /// Seconds in this step.
         seconds: f64,
     },
+    /// Rows written so far in the table at work.
+    Rows {
+        /// Step index.
+        index: u32,
+        /// Table.
+        table: String,
+        /// Rows of this table that were sent.
+        done: u32,
+        /// Rows of this table in all.
+        total: u32,
+        /// Rows of all tables that were sent.
+        all_done: u32,
+        /// Rows of all tables.
+        all: u32,
+        /// Seconds since the first row was sent.
+        seconds: f64,
+    },
     /// The run waits for a lock.
     Waiting {
         /// Step index.

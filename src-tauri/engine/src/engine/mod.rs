@@ -2,6 +2,7 @@
 
 mod drift;
 mod environments;
+mod exports;
 mod lines;
 mod observe;
 mod overview;
@@ -10,13 +11,16 @@ mod questions;
 mod rehearsal;
 mod runs;
 mod sandbox;
+mod seeds;
 mod settings;
 mod status;
+mod verification;
 
 pub use observe::Observation;
 pub use plans::ApplyOptions;
 pub use settings::{Settings, Theme};
 
+use crate::adapters::changes::ChangeKey;
 use crate::adapters::keyring::SecretStore;
 use crate::adapters::sandbox::Sandbox;
 use crate::adapters::ssh::{Lines, Places};
@@ -51,6 +55,8 @@ struct Inner {
     live: Mutex<HashMap<String, Live>>,
     scripts: Mutex<HashMap<String, Arc<Script>>>,
     connections: tokio::sync::Mutex<HashMap<String, PgConnection>>,
+    change_key: tokio::sync::Mutex<Option<ChangeKey>>,
+    shown_rows: tokio::sync::Mutex<Option<seeds::ShownRows>>,
 }
 
 /// A run at work in this process.
@@ -151,6 +157,8 @@ impl Engine {
                 live: Mutex::default(),
                 scripts: Mutex::default(),
                 connections: tokio::sync::Mutex::default(),
+                change_key: tokio::sync::Mutex::default(),
+                shown_rows: tokio::sync::Mutex::default(),
             }),
         })
     }

@@ -100,6 +100,12 @@ impl Engine {
                     .detail("If the database does not contain what they make, the drift panel will show it afterwards.");
                 Ok((steps, vec![finding]))
             }
+            PlanPurpose::Seed { .. } | PlanPurpose::Undo { .. } => Err(Failure::new(
+                FailureCode::ProfileInvalid,
+                "A seed and its undo are planned from a profile and its answers.",
+            )
+            .unchanged("Nothing was written.")
+            .next("Open the Seeds panel, or the run to take back.")),
             PlanPurpose::FinishFailed { migration } | PlanPurpose::UndoFailed { migration } => {
                 self.repair(set, observation, status, purpose, migration)
             }
@@ -302,9 +308,13 @@ impl Engine {
         plan: &Plan,
         dry_run: Option<&crate::domain::change_set::DryRunReport>,
     ) -> Vec<Gate> {
-        let files = match read_set(target).await {
-            Ok(set) => runner::files_digest(&set),
-            Err(failure) => failure.what,
+        let files = if plan.writes_rows() {
+            self.row_files_now(plan).await.unwrap_or_else(|failure| failure.what)
+        } else {
+            match read_set(target).await {
+                Ok(set) => runner::files_digest(&set),
+                Err(failure) => failure.what,
+            }
         };
         match self.fingerprint_now(target, files).await {
             Ok((identity, verdict, now)) => {
@@ -546,7 +556,7 @@ fn unfinished_ids(rows: &[LedgerRow], name: &str) -> Vec<String> {
 }
 
 /// Migrations need one session from beginning to end; a transaction pooler gives every transaction another.
-pub(super) fn no_transaction_pooler(target: &Target) -> Result<(), Failure> {
+pub(in crate::engine) fn no_transaction_pooler(target: &Target) -> Result<(), Failure> {
     if !target.connector.address.says_pooler {
         return Ok(());
     }
@@ -556,7 +566,7 @@ pub(super) fn no_transaction_pooler(target: &Target) -> Result<(), Failure> {
         .next("Use the direct or session address (often port 5432, without pgbouncer=true) for Drydock; the app keeps its own."))
 }
 
-pub(super) fn identity_changed(reasons: &[String]) -> Failure {
+pub(in crate::engine) fn identity_changed(reasons: &[String]) -> Failure {
     Failure::new(FailureCode::IdentityChanged, "Another database is behind this environment than before.")
         .why(reasons.join(" "))
         .unchanged("Nothing was written, and nothing will be until this is settled.")

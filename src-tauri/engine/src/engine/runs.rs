@@ -4,10 +4,11 @@ use super::plans::no_transaction_pooler;
 use super::{ApplyOptions, Engine, Live, Target};
 use crate::adapters::store::{AuditEntry, NewRun};
 use crate::domain::change_set::{DryRunReport, Tried};
-use crate::domain::plan::{Confirmation, Plan};
+use crate::domain::plan::{Confirmation, Plan, PlanPurpose};
 use crate::domain::run::{
     Examination, Run, RunEvent, RunEventKind, RunKind, RunStatus, RunStep, RunSummary, StepStatus,
 };
+use crate::domain::verification::Moment;
 use crate::domain::{Failure, FailureCode};
 use crate::runner::apply::Apply;
 use crate::runner::dry_run::{self, Piece, TargetTrial};
@@ -27,6 +28,9 @@ impl Engine {
         no_transaction_pooler(target)?;
         let plan = self.store().plan(plan_id).await?;
         self.nobody_else(target).await?;
+        if plan.writes_rows() {
+            return self.start_row_dry_run(target, plan).await;
+        }
         let (scripts, _) = self.scripts(target, &plan).await?;
         let pieces = Self::pieces(&plan, &scripts);
         let steps = (0_u32..)
@@ -153,6 +157,7 @@ impl Engine {
             space: tried.space,
             taken_back,
             unknowns: tried.unknowns,
+            changes: None,
         };
         for piece in pieces {
             if let Some(text) = plan.migrations().find(|step| step.name == piece.name) {
@@ -204,11 +209,20 @@ impl Engine {
         no_transaction_pooler(target)?;
         Self::permitted(&plan, &review.gates, &confirmation, options)?;
         self.nobody_else(target).await?;
-        let (scripts, files_fingerprint) = self.scripts(target, &plan).await?;
+        let id = Self::draw_id();
+        let rows = if plan.writes_rows() {
+            Some(self.row_job(target, &plan, &id, review.dry_run.as_ref()).await?)
+        } else {
+            None
+        };
+        let (scripts, files_fingerprint) = match &rows {
+            Some(_) => (Default::default(), self.row_files_now(&plan).await?),
+            None => self.scripts(target, &plan).await?,
+        };
         self.audit(target, "apply", &plan.digest, &spoken(&confirmation, options)).await?;
         let title = title(&plan);
         let steps = queued_steps(&plan);
-        let run = self.accept(&plan, RunKind::Apply, title, steps, Some(confirmation)).await?;
+        let run = self.accept_as(id, &plan, RunKind::Apply, title, steps, Some(confirmation)).await?;
         let (live, cancel) = self.register(&run, target);
         let apply = Apply {
             store: Arc::clone(self.store()),
@@ -216,20 +230,29 @@ impl Engine {
             plan,
             scripts,
             files_fingerprint,
+            rows,
             events: live.stream.clone(),
             cancel,
             run: run.clone(),
         };
         let (engine, target, id) = (self.clone(), target.clone(), run.id.clone());
         tokio::spawn(async move {
+            engine.verify_around(&target, &apply.plan.purpose, &id, Moment::Before, &apply.events).await;
+            let (purpose, events) = (apply.plan.purpose.clone(), apply.events.clone());
             match apply.execute().await {
                 Ok(run) => {
                     let outcome = format!("{:?}", run.status).to_lowercase();
                     if let Err(failure) = engine.audit(&target, "apply ended", &run.plan_id, &outcome).await {
                         tracing::error!(code = %failure.code, "the audit could not be written");
                     }
+                    if let Ok(plan) = engine.store().plan(&run.plan_id).await
+                        && let Err(failure) = engine.after_rows(&plan, &run).await
+                    {
+                        tracing::error!(code = %failure.code, "what was taken back could not be marked");
+                    }
                     if run.status == RunStatus::Succeeded {
                         engine.follow_ledger(&target).await;
+                        engine.verify_around(&target, &purpose, &id, Moment::After, &events).await;
                     }
                 }
                 Err(failure) => {
@@ -239,6 +262,22 @@ impl Engine {
             engine.live().remove(&id);
         });
         Ok(run)
+    }
+
+    /// The checks of a profile, before and after it is seeded. That they could not be read is no reason not to
+    /// seed; they are unknown then.
+    async fn verify_around(
+        &self,
+        target: &Target,
+        purpose: &PlanPurpose,
+        run_id: &str,
+        moment: Moment,
+        events: &Stream,
+    ) {
+        let PlanPurpose::Seed { profile, .. } = purpose else { return };
+        if let Err(failure) = self.read_around(target, profile, run_id, moment).await {
+            events.note(format!("The profile's checks could not be read: {}", failure.what));
+        }
     }
 
     /// After our own writes the pin follows the ledger.
@@ -251,7 +290,7 @@ impl Engine {
         }
     }
 
-    async fn accept(
+    pub(super) async fn accept(
         &self,
         plan: &Plan,
         kind: RunKind,
@@ -259,20 +298,22 @@ impl Engine {
         steps: Vec<RunStep>,
         confirmation: Option<Confirmation>,
     ) -> Result<Run, Failure> {
-        self.store()
-            .begin_run(&NewRun {
-                id: Self::draw_id(),
-                plan,
-                kind,
-                title,
-                at: Utc::now(),
-                steps,
-                confirmation,
-            })
-            .await
+        self.accept_as(Self::draw_id(), plan, kind, title, steps, confirmation).await
     }
 
-    fn register(&self, run: &Run, target: &Target) -> (Live, watch::Receiver<bool>) {
+    async fn accept_as(
+        &self,
+        id: String,
+        plan: &Plan,
+        kind: RunKind,
+        title: String,
+        steps: Vec<RunStep>,
+        confirmation: Option<Confirmation>,
+    ) -> Result<Run, Failure> {
+        self.store().begin_run(&NewRun { id, plan, kind, title, at: Utc::now(), steps, confirmation }).await
+    }
+
+    pub(super) fn register(&self, run: &Run, target: &Target) -> (Live, watch::Receiver<bool>) {
         let (sender, receiver) = watch::channel(false);
         let live = Live {
             stream: Stream::start(&run.id, Arc::clone(self.store())),
@@ -508,7 +549,6 @@ fn spoken(confirmation: &Confirmation, options: ApplyOptions) -> String {
 }
 
 fn title(plan: &Plan) -> String {
-    use crate::domain::plan::PlanPurpose;
     match &plan.purpose {
         PlanPurpose::ApplyPending => match plan.migrations().count() {
             1 => "Apply 1 migration".to_owned(),
@@ -519,5 +559,7 @@ fn title(plan: &Plan) -> String {
         PlanPurpose::MarkApplied { migration } => format!("Mark {migration} as applied"),
         PlanPurpose::MarkRolledBack { migration } => format!("Mark {migration} as rolled back"),
         PlanPurpose::Baseline { up_to } => format!("Baseline up to {up_to}"),
+        PlanPurpose::Seed { title, .. } => format!("Seed {title}"),
+        PlanPurpose::Undo { run_number, run_title, .. } => format!("Undo run {run_number}: {run_title}"),
     }
 }

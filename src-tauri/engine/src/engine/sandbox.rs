@@ -89,7 +89,9 @@ impl Engine {
     /// [`FailureCode::ToolkitMissing`], [`FailureCode::SandboxFailed`], [`FailureCode::Store`].
     pub async fn demo_start(&self) -> Result<Environment, Failure> {
         let sandbox = self.sandbox()?;
-        let old = self.store().environments().await?.into_iter().find(|environment| environment.sandbox);
+        let old = self.store().environments().await?.into_iter().find(|environment| {
+            environment.sandbox && environment.direct.address.database == demo::database()
+        });
         if let Some(old) = &old
             && self.live().values().any(|live| live.target == old.id)
         {

@@ -3,5 +3,7 @@
 pub mod address;
 pub mod objects;
 pub mod plan;
+pub mod profile;
+pub mod seed;
 pub mod sql;
 pub mod status;

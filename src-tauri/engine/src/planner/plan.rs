@@ -5,6 +5,7 @@ use crate::domain::environment::{GuardRules, Tier};
 use crate::domain::identity::TargetIdentity;
 use crate::domain::migration::{MigrationFile, hex};
 use crate::domain::plan::{Fingerprint, Gate, GateKind, MigrateStep, Plan, PlanPurpose, PlanReview, Step};
+use crate::domain::seed::{RowChanges, TableChanges};
 use crate::domain::statement::{Script, Waits};
 use crate::domain::{Finding, Outcome};
 use chrono::{DateTime, Utc};
@@ -278,7 +279,9 @@ fn duration(seconds: f64) -> String {
 
 /// Whether the plan runs SQL that can be tried.
 pub fn needs_dry_run(plan: &Plan) -> bool {
-    plan.steps.iter().any(|step| matches!(step, Step::Migrate(_) | Step::RunStatements { .. }))
+    plan.steps.iter().any(|step| {
+        matches!(step, Step::Migrate(_) | Step::RunStatements { .. } | Step::Seed(_) | Step::Undo(_))
+    })
 }
 
 /// What moved between two fingerprints, in words.
@@ -286,7 +289,7 @@ pub fn moved(before: &Fingerprint, now: &Fingerprint) -> String {
     let parts: Vec<&str> = [
         (before.ledger != now.ledger, "the ledger"),
         (before.catalogue != now.catalogue, "the live schema"),
-        (before.files != now.files, "the migration files"),
+        (before.files != now.files, "the files"),
     ]
     .into_iter()
     .filter_map(|(differs, words)| differs.then_some(words))
@@ -317,6 +320,89 @@ fn what_was_tried(plan: &Plan, report: &DryRunReport) -> String {
     }
 }
 
+/// What a seed or an undo does to rows, as the headline: `add 17 rows and change 4`.
+fn rows_done(changes: &RowChanges) -> Option<String> {
+    let sum = |count: fn(&TableChanges) -> u32| {
+        changes.tables.iter().map(|table| u64::from(count(table))).sum::<u64>()
+    };
+    let parts: Vec<(&str, u64)> = [
+        ("add", sum(|table| table.inserted)),
+        ("change", sum(|table| table.updated)),
+        ("delete", sum(|table| table.deleted)),
+    ]
+    .into_iter()
+    .filter(|(_, count)| *count > 0)
+    .collect();
+    let mut words = Vec::new();
+    for (at, (verb, count)) in parts.iter().enumerate() {
+        words.push(match (at, count) {
+            (0, 1) => format!("{verb} 1 row"),
+            (0, count) => format!("{verb} {count} rows"),
+            (_, count) => format!("{verb} {count}"),
+        });
+    }
+    match words.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        [first @ .., last] => Some(format!("{} and {last}", first.join(", "))),
+    }
+}
+
+/// The words of a plan that writes rows.
+fn rows_review(plan: &Plan, report: Option<&DryRunReport>, what: &str) -> (String, String) {
+    let subject = match &plan.purpose {
+        PlanPurpose::Undo { run_number, .. } => format!("Undoing run {run_number}"),
+        _ => "This seed".to_owned(),
+    };
+    let name = match &plan.purpose {
+        PlanPurpose::Seed { title, .. } => format!("Profile {title}."),
+        PlanPurpose::Undo { run_title, .. } => format!("The run was: {run_title}."),
+        _ => String::new(),
+    };
+    let Some(report) = report else {
+        return (
+            format!("Plan {} is ready for its dry run.", plan.number),
+            format!("It is for {what}. The dry run writes the rows and takes all of them back."),
+        );
+    };
+    let ran = format!("It ran for {} and was taken back; no row has changed.", duration(report.seconds));
+    if report.taken_back == Some(false) {
+        return (
+            "Something changed during the dry run.".to_owned(),
+            "The target is not as it was before. Make a new plan; it is shown what is there now.".to_owned(),
+        );
+    }
+    let trial = report.trials.first();
+    match (&report.changes, trial.and_then(|trial| trial.worked)) {
+        (Some(changes), _) => {
+            let unknown = changes.tables.iter().filter(|table| table.unknown.is_some()).count();
+            let headline = match (rows_done(changes), unknown) {
+                (Some(done), 0) => format!("{subject} would {done}."),
+                (None, 0) => format!("{subject} would change nothing."),
+                (Some(done), 1) => format!("{subject} would {done}; what happens in 1 table is not known."),
+                (Some(done), many) => {
+                    format!("{subject} would {done}; what happens in {many} tables is not known.")
+                }
+                (None, _) => format!("What {} would change is not known.", lower_first(&subject)),
+            };
+            (headline, format!("{name} {ran}"))
+        }
+        (None, Some(false)) => (
+            format!("{subject} would fail. Nothing has changed."),
+            trial.and_then(|trial| trial.note.clone()).unwrap_or_default(),
+        ),
+        (None, _) => (
+            "The dry run ended before it was done. Nothing has changed.".to_owned(),
+            trial.and_then(|trial| trial.note.clone()).unwrap_or_default(),
+        ),
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+}
+
 /// The review screen's words.
 pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> PlanReview {
     let count = plan.migrations().count();
@@ -333,8 +419,14 @@ pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> Pl
         PlanPurpose::MarkApplied { migration } => format!("marking {migration} as applied"),
         PlanPurpose::MarkRolledBack { migration } => format!("marking {migration} as rolled back"),
         PlanPurpose::Baseline { up_to } => format!("a baseline up to {up_to}"),
+        PlanPurpose::Seed { title, .. } => format!("the seed {title}"),
+        PlanPurpose::Undo { run_number, .. } => format!("the undo of run {run_number}"),
     };
     let fitting = dry_run.filter(|report| needs_dry_run(&plan) && report.digest == plan.digest);
+    if plan.writes_rows() {
+        let (headline, lead) = rows_review(&plan, fitting.as_ref(), &what);
+        return PlanReview { plan, dry_run: fitting, gates, headline, lead };
+    }
     let (headline, lead) = match &fitting {
         None if !needs_dry_run(&plan) => (
             format!("Plan {} only writes to the ledger.", plan.number),

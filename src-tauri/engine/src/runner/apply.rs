@@ -4,6 +4,7 @@
 mod apart;
 mod atomic;
 mod lost;
+pub mod rows;
 mod statements;
 mod waiting;
 
@@ -46,6 +47,8 @@ pub struct Apply {
     pub scripts: HashMap<String, String>,
     /// Fingerprint of the files as they are now.
     pub files_fingerprint: String,
+    /// The rows to write, if the plan writes some.
+    pub rows: Option<rows::RowJob>,
     /// Live stream.
     pub events: Stream,
     /// Set to true by the operator.
@@ -224,6 +227,10 @@ impl Apply {
                     }
                     sql.push("COMMIT".to_owned());
                     self.bookkeeping(sessions, sql.join(";")).await.map(|()| None)
+                }
+                Step::Seed(_) | Step::Undo(_) => self.write_rows(sessions, index).await,
+                Step::Verify if self.plan.writes_rows() => {
+                    Ok(Some("the server confirmed the commit".to_owned()))
                 }
                 Step::Verify => self.verify(sessions).await.map(Some),
             };

@@ -1,9 +1,9 @@
 //! The dry run on the target: executed in a transaction that cannot commit, looked at, taken back.
 //! What cannot be tried together in one transaction is left to the rehearsal, by name.
 
-mod estimate;
+pub(super) mod estimate;
 mod look;
-mod watching;
+pub(super) mod watching;
 
 use super::events::Stream;
 use super::session::{Connector, Session, cancel_session};
@@ -91,10 +91,10 @@ pub async fn on_target(
 }
 
 /// How long the server may take to say that it took the dry run back.
-const GOODBYE: Duration = Duration::from_secs(5);
+pub(super) const GOODBYE: Duration = Duration::from_secs(5);
 
 /// A statement at work on a line that is gone would hold its locks until its end: one try on a new line.
-async fn stop_from_elsewhere(connector: &Connector, pid: i32, application: &str) {
+pub(super) async fn stop_from_elsewhere(connector: &Connector, pid: i32, application: &str) {
     let stop = async {
         let mut connection = connector.open_reading("drydock stop").await?;
         let stop = async {
@@ -286,7 +286,7 @@ impl Course<'_> {
 }
 
 /// Free bytes where the server's files are, if they are on this machine.
-fn free_here(connector: &Connector, space: &trial::Space) -> Option<f64> {
+pub(super) fn free_here(connector: &Connector, space: &trial::Space) -> Option<f64> {
     let address = &connector.address;
     // Behind a tunnel, localhost is another computer.
     let here = connector.route.is_none()
@@ -341,7 +341,7 @@ fn tried(
     }
 }
 
-fn waits(mode: &str) -> Waits {
+pub(super) fn waits(mode: &str) -> Waits {
     match mode {
         "AccessExclusiveLock" => Waits::ReadersAndWriters,
         "ExclusiveLock" | "ShareRowExclusiveLock" | "ShareLock" => Waits::Writers,
@@ -349,7 +349,7 @@ fn waits(mode: &str) -> Waits {
     }
 }
 
-fn strength(mode: &str) -> u8 {
+pub(super) fn strength(mode: &str) -> u8 {
     match mode {
         "AccessExclusiveLock" => 8,
         "ExclusiveLock" => 7,

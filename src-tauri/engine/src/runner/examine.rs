@@ -1,9 +1,10 @@
 //! What became of a run whose console was killed or whose line was lost: journal and server side by
 //! side. Reads only; nothing is ever sent again.
 
+use super::apply::rows::committing;
 use super::session::Connector;
 use crate::adapters::postgres::failure::failure;
-use crate::adapters::postgres::{ledger, observe};
+use crate::adapters::postgres::{ledger, observe, trial};
 use crate::adapters::store::Store;
 use crate::domain::ledger::LedgerRow;
 use crate::domain::plan::{Plan, Step};
@@ -27,7 +28,7 @@ pub async fn examine(
     let plan = store.plan(&run.plan_id).await?;
     let sessions = store.sessions(run_id).await?;
     let server = match connector {
-        Some(connector) => read(connector, &plan, &sessions).await,
+        Some(connector) => read(connector, &plan, &run, &sessions).await,
         None => Err(Failure::new(
             FailureCode::EnvironmentUnknown,
             "The environment of this run does not exist any more.",
@@ -67,9 +68,16 @@ struct Server {
     has_ledger: bool,
     same_database: bool,
     alive: Vec<(i32, String, observe::SessionState)>,
+    /// What became of the transaction that was about to be committed; `None`: none was, or nobody knows.
+    fate: Option<String>,
 }
 
-async fn read(connector: &Connector, plan: &Plan, sessions: &[(i32, String)]) -> Result<Server, Failure> {
+async fn read(
+    connector: &Connector,
+    plan: &Plan,
+    run: &Run,
+    sessions: &[(i32, String)],
+) -> Result<Server, Failure> {
     let mut connection = connector.open_reading("drydock examine").await?;
     let connection = &mut connection;
     // Sessions first: what is read after they are gone is final. The other way round, a commit in between
@@ -94,7 +102,14 @@ async fn read(connector: &Connector, plan: &Plan, sessions: &[(i32, String)]) ->
     let same_database = facts.database_oid == plan.identity.database_oid
         && facts.system_identifier == plan.identity.system_identifier
         && facts.database == plan.identity.database;
-    Ok(Server { rows, has_ledger: facts.has_ledger(), same_database, alive })
+    let sent = run.steps.iter().find_map(|step| committing(step.note.as_deref()));
+    let fate = match sent {
+        Some(transaction) => {
+            connector.read(trial::fate(connection, transaction)).await.map_err(|error| failure(&error))?
+        }
+        None => None,
+    };
+    Ok(Server { rows, has_ledger: facts.has_ledger(), same_database, alive, fate })
 }
 
 fn examined(step: &RunStep, planned: Option<&Step>, run: &Run, server: &Server) -> ExaminedStep {
@@ -187,6 +202,10 @@ fn on_server(step: &RunStep, planned: Option<&Step>, server: &Server) -> (String
             "see the failed migration: it shows what is there".to_owned(),
             if at_work { StepStatus::Started } else { StepStatus::Failed },
         ),
+        Some(Step::Seed(_) | Step::Undo(_)) if step.status == StepStatus::Done => {
+            ("as the journal says".to_owned(), StepStatus::Done)
+        }
+        Some(Step::Seed(_) | Step::Undo(_)) if begun => rows_on_server(step, server, at_work),
         Some(Step::Check) if begun => (
             "same database".to_owned(),
             if step.status == StepStatus::Failed { StepStatus::Failed } else { StepStatus::Done },
@@ -194,6 +213,19 @@ fn on_server(step: &RunStep, planned: Option<&Step>, server: &Server) -> (String
         _ if step.status == StepStatus::Done => ("as the journal says".to_owned(), StepStatus::Done),
         _ if step.status == StepStatus::Failed => ("as the journal says".to_owned(), StepStatus::Failed),
         _ => ("nothing to read".to_owned(), StepStatus::NotRun),
+    }
+}
+
+/// Rows are written in one transaction; its number was journalled before it was committed.
+fn rows_on_server(step: &RunStep, server: &Server, at_work: bool) -> (String, StepStatus) {
+    match (committing(step.note.as_deref()), server.fate.as_deref()) {
+        (Some(_), Some("committed")) => ("committed".to_owned(), StepStatus::Done),
+        (Some(_), Some("aborted")) => ("taken back".to_owned(), StepStatus::TakenBack),
+        _ if at_work => ("a session is at work".to_owned(), StepStatus::Started),
+        // The server keeps the fate of old transactions for a long while; without it nothing is claimed.
+        (Some(_), _) => ("the server does not know the transaction any more".to_owned(), StepStatus::Started),
+        (None, _) if step.status == StepStatus::TakenBack => ("taken back".to_owned(), StepStatus::TakenBack),
+        (None, _) => ("never committed: the server took it back".to_owned(), StepStatus::TakenBack),
     }
 }
 
@@ -242,6 +274,26 @@ fn words(examination: &mut Examination, alive: bool, open: bool, failed: bool, p
     if examination.run.kind == RunKind::DryRun {
         examination.headline = "The dry run was cut off. The server took all of it back.".to_owned();
         examination.next = vec![NextButton::NewPlan];
+        return;
+    }
+    if plan.writes_rows() {
+        let step = examination.rows.iter().find(|row| matches!(row.step.verb.as_str(), "Seed" | "Undo"));
+        let outcome = step.map(|row| row.outcome);
+        let (headline, next) = match outcome {
+            Some(StepStatus::Done) => {
+                ("Every row is in. The run can be taken back like any other.", NextButton::Nothing)
+            }
+            Some(StepStatus::Started) => (
+                "Whether the rows are in is not known: the server does not know the transaction any more.",
+                NextButton::ExamineAgain,
+            ),
+            _ => ("No row is in: the server took all of them back.", NextButton::NewPlan),
+        };
+        examination.headline = headline.to_owned();
+        examination.next = vec![next];
+        if examination.run.failure.is_none() && examination.run.status == RunStatus::NeedsAttention {
+            examination.unknown.push("Why the console stopped: its journal ends without a word.".to_owned());
+        }
         return;
     }
     let ended = match cut {

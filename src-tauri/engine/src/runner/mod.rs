@@ -7,6 +7,7 @@ pub mod events;
 pub mod examine;
 pub mod rendering;
 pub mod replay;
+pub mod seed;
 pub mod session;
 pub mod words;
 

@@ -89,6 +89,19 @@ pub(super) fn aftermath(run: &Run) -> Vec<String> {
             _ => format!("The repair of {} did not run.", step.title),
         });
     }
+    for step in run.steps.iter().filter(|step| matches!(step.verb.as_str(), "Seed" | "Undo")) {
+        sentences.push(match step.status {
+            StepStatus::Done => match &step.note {
+                Some(note) => format!("Every row is in: {note}."),
+                None => "Every row is in.".to_owned(),
+            },
+            StepStatus::TakenBack | StepStatus::Failed => {
+                "Every row was taken back; nothing has changed.".to_owned()
+            }
+            StepStatus::NotRun => "No row was written.".to_owned(),
+            _ => "Whether the rows are in is not known.".to_owned(),
+        });
+    }
     sentences
 }
 
@@ -112,6 +125,9 @@ pub fn queued_steps(plan: &Plan) -> Vec<RunStep> {
                         if insert_applied.is_some() { "applied" } else { "rolled back" }
                     ),
                 ),
+                Step::Seed(seed) => ("Seed", seed.title.clone()),
+                Step::Undo(undo) => ("Undo", format!("{} row changes", undo.rows)),
+                Step::Verify if plan.writes_rows() => ("Verify", "The rows are committed".to_owned()),
                 Step::Verify => ("Verify", "Read the ledger back".to_owned()),
             };
             RunStep {

@@ -1,6 +1,8 @@
 //! Migration sets on disk: Prisma's layout, read exactly as `prisma migrate deploy` reads it
 //! (prisma/prisma since 6.6: Node's `readdir` with file types, UTF-8 with replacement, root collation).
 
+pub mod profiles;
+
 use crate::domain::migration::{MigrationFile, MigrationSet};
 use crate::domain::{Failure, FailureCode};
 use sha2::{Digest, Sha256};
@@ -201,6 +203,40 @@ fn read_migration(name: String, folder: &Path) -> MigrationFile {
 /// Free bytes on the disk that holds a folder; `None` where it is not here or does not tell.
 pub fn free_bytes(folder: &Path) -> Option<f64> {
     fs4::available_space(folder).ok().map(|bytes| bytes as f64)
+}
+
+/// A small file that only the owner may read; `None`: there is none.
+///
+/// # Errors
+/// [`FailureCode::FileSystem`].
+pub fn read_private(path: &Path) -> Result<Option<String>, Failure> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(private_failure(path, &error)),
+    }
+}
+
+/// Writes a small file that only the owner may read, under its name only when it is whole.
+///
+/// # Errors
+/// [`FailureCode::FileSystem`].
+pub fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    let failed = |error: std::io::Error| private_failure(path, &error);
+    // Temporary files are the owner's alone from the beginning.
+    let mut file =
+        tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+fn private_failure(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(FailureCode::FileSystem, format!("{} cannot be read or written.", path.display()))
+        .why(error.to_string())
+        .unchanged("Nothing was written.")
+        .next("Make room on the disk, and see that the folder is yours.")
 }
 
 /// SHA-256 as the ledger stores it: 64 lower-case hexadecimal digits.

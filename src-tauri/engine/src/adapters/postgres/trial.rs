@@ -55,6 +55,61 @@ pub async fn begin(connection: &mut PgConnection, lock_timeout_ms: u32) -> Resul
     witness(connection).await?.ok_or_else(|| sqlx::Error::Protocol("the transaction has no id".to_owned()))
 }
 
+/// Opens a transaction that writes rows. `lock`: tables whose other writers have to wait, taken before the
+/// first look at any row. With `tripwire` it cannot commit, as in [`begin`]. Returns its id.
+///
+/// # Errors
+/// The server's error.
+pub async fn begin_rows(
+    connection: &mut PgConnection,
+    lock_timeout_ms: u32,
+    lock: &[String],
+    tripwire: bool,
+) -> Result<String, sqlx::Error> {
+    let mut sql = format!("{}; BEGIN ISOLATION LEVEL REPEATABLE READ", limits(lock_timeout_ms));
+    if !lock.is_empty() {
+        sql.push_str(&format!("; LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", lock.join(", ")));
+    }
+    if tripwire {
+        sql.push_str(
+            "; CREATE TEMP TABLE drydock_tripwire (i int UNIQUE DEFERRABLE INITIALLY DEFERRED); \
+             INSERT INTO drydock_tripwire VALUES (1),(1)",
+        );
+    }
+    send(connection, sql).await?;
+    json(connection, "SELECT pg_catalog.to_json(pg_catalog.txid_current()::text)::text".to_owned()).await
+}
+
+/// Locks on relations of others that this transaction holds, read before anything else takes locks of its own.
+///
+/// # Errors
+/// The server's error.
+pub async fn held_locks(connection: &mut PgConnection) -> Result<Vec<HeldLock>, sqlx::Error> {
+    json(
+        connection,
+        "SELECT coalesce(json_agg(json_build_object('relation', l.relation::bigint, 'mode', l.mode)), '[]')::text FROM pg_catalog.pg_locks l \
+         JOIN pg_catalog.pg_class c ON c.oid = l.relation WHERE l.pid = pg_catalog.pg_backend_pid() AND l.granted AND l.relation >= 16384 \
+         AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND c.relpersistence <> 't' AND c.relkind IN ('r','p','m')"
+            .to_owned(),
+    )
+    .await
+}
+
+/// What became of a transaction: `committed`, `aborted`, `in progress`; `None`: the server has forgotten it.
+///
+/// # Errors
+/// The server's error.
+pub async fn fate(connection: &mut PgConnection, transaction: &str) -> Result<Option<String>, sqlx::Error> {
+    json(
+        connection,
+        format!(
+            "SELECT coalesce(pg_catalog.to_json(pg_catalog.txid_status({}::bigint))::text, 'null')",
+            literal(transaction)
+        ),
+    )
+    .await
+}
+
 /// The id of the transaction the session is in; `None` outside of one. While it stays the same, nothing
 /// was committed and nothing can be.
 ///
@@ -104,6 +159,24 @@ pub async fn table_files(
         ),
     )
     .await
+}
+
+/// The file of every table of every schema of the product, by oid.
+///
+/// # Errors
+/// The server's error.
+pub async fn all_table_files(
+    connection: &mut PgConnection,
+) -> Result<HashMap<u32, Option<u32>>, sqlx::Error> {
+    let pairs: Vec<(u32, Option<u32>)> = json(
+        connection,
+        "SELECT coalesce(json_agg(json_build_array(c.oid::bigint, pg_catalog.pg_relation_filenode(c.oid)::bigint)), '[]')::text \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r','m','p','f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+            .to_owned(),
+    )
+    .await?;
+    Ok(pairs.into_iter().collect())
 }
 
 /// Capacity of the server for a dry run.

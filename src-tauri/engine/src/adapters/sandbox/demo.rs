@@ -80,6 +80,11 @@ struct Failed {
     logs: String,
 }
 
+/// The name of the demo's database.
+pub fn database() -> String {
+    toml::from_str::<Description>(DESCRIPTION).map(|description| description.database).unwrap_or_default()
+}
+
 /// Writes the project into that folder and makes its database anew, whatever was there before.
 pub async fn install(sandbox: &Sandbox, project_root: &Path) -> Result<DemoTarget, Failure> {
     let description: Description =

@@ -3,9 +3,11 @@
 
 mod audit;
 mod environments;
+mod rows;
 mod runs;
 
 pub use audit::AuditEntry;
+pub use rows::StoredChanges;
 pub use runs::{NewRun, StepChange};
 
 use crate::domain::{Failure, FailureCode};

@@ -1,0 +1,255 @@
+//! Seeds, their undo, and checks.
+
+use crate::arguments::{Confirm, On};
+use crate::commands::{Answer, carry_through, report_text, try_plan, visible, words};
+use crate::exit;
+use drydock_engine::domain::plan::PlanReview;
+use drydock_engine::domain::run::RunStatus;
+use drydock_engine::domain::secret::Secret;
+use drydock_engine::domain::seed::{Answer as Given, AnswerValue, RowChanges, SeedAnswers, UndoChoice};
+use drydock_engine::domain::{Failure, FailureCode, Outcome};
+use drydock_engine::{Engine, Target};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Answers for a profile.
+pub struct Form<'a> {
+    /// File with answers.
+    pub inputs: Option<&'a Path>,
+    /// Scale.
+    pub scale: Option<u32>,
+}
+
+/// A folder that is there is meant as one; else it is an id.
+fn id_of(profile: &str) -> String {
+    let folder = PathBuf::from(profile);
+    match folder.canonicalize() {
+        Ok(folder) if folder.is_dir() => folder.display().to_string(),
+        _ => profile.to_owned(),
+    }
+}
+
+fn unusable(what: String, next: &str) -> Failure {
+    Failure::new(FailureCode::ProfileInvalid, what).unchanged("Nothing was written.").next(next)
+}
+
+fn answers(engine: &Engine, form: &Form<'_>) -> Result<SeedAnswers, Failure> {
+    let mut answers = SeedAnswers { answers: Vec::new(), scale: form.scale };
+    let Some(path) = form.inputs else { return Ok(answers) };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        unusable(format!("{} cannot be read: {error}.", path.display()), "Name a TOML file with the answers.")
+    })?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| {
+        unusable(
+            format!("{} is no TOML: {}", path.display(), error.message()),
+            "Write one `name = \"value\"` a line.",
+        )
+    })?;
+    for (name, value) in table {
+        let value = match value {
+            toml::Value::String(text) => AnswerValue::Text { text },
+            toml::Value::Integer(number) => AnswerValue::Text { text: number.to_string() },
+            toml::Value::Boolean(value) => AnswerValue::Text { text: value.to_string() },
+            toml::Value::Table(table) => {
+                let variable = table.get("environment").and_then(toml::Value::as_str);
+                let secret = variable.and_then(|variable| std::env::var(variable).ok());
+                let Some(secret) = secret.filter(|_| table.len() == 1) else {
+                    return Err(unusable(
+                        format!("`{name}` names no variable that is set."),
+                        "Write `{ environment = \"VARIABLE\" }` and set the variable.",
+                    ));
+                };
+                AnswerValue::Secret { handle: engine.password_set(Secret::new(secret)) }
+            }
+            _ => {
+                return Err(unusable(
+                    format!(
+                        "`{name}` is neither a text, a whole number, true, false, nor a variable's name."
+                    ),
+                    "Write other numbers as texts, so that every digit stays.",
+                ));
+            }
+        };
+        answers.answers.push(Given { name, value });
+    }
+    Ok(answers)
+}
+
+async fn plan(
+    engine: &Engine,
+    target: &Target,
+    profile: &str,
+    form: &Form<'_>,
+) -> Result<PlanReview, Failure> {
+    let answers = answers(engine, form)?;
+    engine.seed_plan(target, &id_of(profile), answers).await
+}
+
+fn changes_text(changes: &RowChanges) -> String {
+    let mut text = String::new();
+    for table in &changes.tables {
+        text.push_str(&format!(
+            "  {}: +{} ~{} -{}{}{}\n",
+            visible(&table.table),
+            table.inserted,
+            table.updated,
+            table.deleted,
+            table.unchanged.map(|rows| format!(" ={rows}")).unwrap_or_default(),
+            table.unknown.as_ref().map(|why| format!(" unknown: {}", visible(why))).unwrap_or_default(),
+        ));
+    }
+    text.push_str(&format!("{}\n", changes.again.title));
+    text
+}
+
+/// The dry run of a plan that writes rows.
+async fn tried(engine: &Engine, target: &Target, on: &On, review: &PlanReview) -> Result<Answer, Failure> {
+    let started = Instant::now();
+    let (run, report) = try_plan(engine, target, review, on.json).await?;
+    let worked = report.as_ref().and_then(|report| report.worked);
+    let code = match (worked, run.status) {
+        (Some(true), RunStatus::Succeeded) => exit::DONE,
+        (_, RunStatus::Cancelled) => exit::CANCELLED,
+        (Some(false), _) | (_, RunStatus::Failed) => exit::FAILED,
+        _ => exit::UNKNOWN,
+    };
+    let outcome = match worked {
+        Some(true) => "worked",
+        Some(false) => "would_fail",
+        None => "unknown",
+    };
+    let mut text = report.as_ref().map(report_text).unwrap_or_default();
+    let changes = report.as_ref().and_then(|report| report.changes.clone());
+    if let Some(changes) = &changes {
+        text.push_str(&changes_text(changes));
+    }
+    if let Some(failure) = &run.failure {
+        text.push_str(&words(failure));
+    }
+    Ok(Answer {
+        code,
+        json: json!({
+            "outcome": outcome, "run_id": run.id, "run_number": run.number, "plan_digest": review.plan.digest,
+            "changes": changes, "findings": review.plan.findings, "failure": run.failure,
+            "seconds": started.elapsed().as_secs_f64(),
+        }),
+        text,
+    })
+}
+
+/// Shows which rows a profile would change.
+pub async fn dry_run(
+    engine: &Engine,
+    target: &Target,
+    on: &On,
+    profile: &str,
+    form: Form<'_>,
+) -> Result<Answer, Failure> {
+    let review = plan(engine, target, profile, &form).await?;
+    tried(engine, target, on, &review).await
+}
+
+/// Writes a profile's rows, then reads its checks.
+pub async fn seed(
+    engine: &Engine,
+    target: &Target,
+    on: &On,
+    confirm: &Confirm,
+    profile: &str,
+    form: Form<'_>,
+) -> Result<Answer, Failure> {
+    let started = Instant::now();
+    let review = plan(engine, target, profile, &form).await?;
+    let mut answer = carried(engine, target, on, confirm, review, started).await?;
+    if answer.code == exit::DONE {
+        let verification = engine.verify_profile(target, &id_of(profile)).await?;
+        answer.text.push_str(&format!("{}\n", verification.headline));
+        put(&mut answer.json, "verification", json!(verification));
+    }
+    Ok(answer)
+}
+
+async fn carried(
+    engine: &Engine,
+    target: &Target,
+    on: &On,
+    confirm: &Confirm,
+    review: PlanReview,
+    started: Instant,
+) -> Result<Answer, Failure> {
+    let mut answer = carry_through(engine, target, on, confirm, review, started).await?;
+    let run_id = answer.json["run_id"].as_str().map(str::to_owned);
+    if let Some(run_id) = run_id
+        && let Some(changes) = engine.run_changes(&run_id).await?
+    {
+        answer.text.push_str(&changes_text(&changes.changes));
+        put(&mut answer.json, "changes", json!(changes.changes));
+        put(&mut answer.json, "undo", json!(changes.undo));
+    }
+    Ok(answer)
+}
+
+fn put(json: &mut Value, field: &str, value: Value) {
+    if let Value::Object(fields) = json {
+        fields.insert(field.to_owned(), value);
+    }
+}
+
+/// Takes a run back.
+pub async fn undo(
+    engine: &Engine,
+    target: &Target,
+    on: &On,
+    confirm: &Confirm,
+    run: &str,
+    take_back_changed: bool,
+    only_try: bool,
+) -> Result<Answer, Failure> {
+    let started = Instant::now();
+    let numbered = match run.trim_start_matches('#').parse::<u32>() {
+        Ok(number) => engine.run_id(number).await?,
+        Err(_) => None,
+    };
+    let id = numbered.unwrap_or_else(|| run.to_owned());
+    let review = engine.undo_review(target, &id).await?;
+    let choices = review
+        .conflicts
+        .iter()
+        .filter(|conflict| take_back_changed && conflict.impossible.is_none())
+        .map(|conflict| UndoChoice { row: conflict.row.clone(), take_back: true })
+        .collect();
+    let plan = engine.undo_plan(target, &id, choices).await?;
+    let mut answer = if only_try {
+        tried(engine, target, on, &plan).await?
+    } else {
+        carried(engine, target, on, confirm, plan, started).await?
+    };
+    answer.text.push_str(&format!(
+        "{} of {} row changes were as run {} left them; {} were not.\n",
+        review.untouched, review.changes, review.run_number, review.conflicts_total
+    ));
+    put(&mut answer.json, "undone", json!(review));
+    Ok(answer)
+}
+
+/// Reads checks.
+pub async fn verify(engine: &Engine, target: &Target, profile: Option<&str>) -> Result<Answer, Failure> {
+    let verification = match profile {
+        Some(profile) => engine.verify_profile(target, &id_of(profile)).await?,
+        None => engine.verify(target).await?,
+    };
+    let mut text = format!("{}\n{}\n", verification.headline, visible(&verification.lead));
+    for check in &verification.checks {
+        text.push_str(&format!(
+            "  {:<8} {}: {} (expected {}){}\n",
+            format!("{:?}", check.outcome).to_lowercase(),
+            visible(&check.name),
+            visible(check.now.as_deref().unwrap_or("?")),
+            visible(&check.expected),
+            check.why.as_ref().map(|why| format!(". {}", visible(why))).unwrap_or_default()
+        ));
+    }
+    let code = if verification.outcome == Outcome::Pass { exit::DONE } else { exit::WAITING };
+    Ok(Answer { code, json: json!({ "outcome": verification.outcome, "verification": verification }), text })
+}

@@ -1,0 +1,164 @@
+//! Seed profiles read from the bytes of their files: `profile.toml` and the data and scripts it names, taken apart
+//! and checked against the format (`docs/seed-profiles.md`).
+//!
+//! Pure work on text: it opens no file and asks no database, so what a table really looks like is not judged here. It
+//! collects what is wrong instead of stopping at the first problem, and no input makes it panic. Every number keeps
+//! its digits as written.
+
+mod beside;
+mod blocks;
+mod cells;
+mod csv;
+mod document;
+mod expectations;
+mod fakes;
+mod inputs;
+mod json;
+mod keys;
+mod names;
+mod natural_keys;
+mod numbers;
+mod problems;
+mod references;
+mod rows;
+mod scripts;
+mod templates;
+mod words;
+
+use crate::domain::profile::{Profile, ProfileProblem, Scale, Work};
+use document::{Reading, Section};
+use toml::de::DeTable;
+
+/// The name of a profile's own file in its folder.
+pub const PROFILE_FILE: &str = "profile.toml";
+
+/// The largest file a profile may have, in bytes; a caller need not read more than one byte beyond it.
+pub const LARGEST_FILE: usize = 100 * 1024 * 1024;
+
+/// The most rows a block may give, or make at a scale of 1.
+pub const MOST_ROWS: u32 = 1_000_000;
+
+/// The most columns and fields a row may give: more than any table of PostgreSQL has.
+const MOST_COLUMNS: usize = 1_600;
+
+pub use crate::domain::profile::ProfileFiles;
+
+/// Takes a profile apart.
+///
+/// # Errors
+/// Everything that is wrong in its files, sorted by file and line.
+pub fn parse(files: &ProfileFiles) -> Result<Profile, Vec<ProfileProblem>> {
+    let mut reading = Reading::new(&files.files);
+    let profile = read(&mut reading);
+    match profile {
+        Some(profile) if reading.problems.is_empty() => Ok(profile),
+        _ => Err(reading.problems.sorted()),
+    }
+}
+
+/// The files beside it that a profile names, in the order it names them.
+///
+/// Tolerant: what cannot be read, or leads out of the folder, is left out here and reported by [`parse`].
+pub fn files_named(profile_toml: &str) -> Vec<String> {
+    let (root, _) = DeTable::parse_recoverable(beside::without_mark(profile_toml));
+    let root = root.get_ref();
+    let blocks = root.get("tables").and_then(|blocks| blocks.get_ref().as_array());
+    let data =
+        blocks.into_iter().flat_map(|blocks| blocks.iter()).filter_map(|block| block.get_ref().get("file"));
+    let scripts = root.get("sql").and_then(|sql| sql.get_ref().get("files")?.get_ref().as_array());
+    let mut named = Vec::new();
+    for value in data.chain(scripts.into_iter().flat_map(|scripts| scripts.iter())) {
+        if let Some(Ok(file)) = value.get_ref().as_str().map(beside::inside)
+            && !named.contains(&file)
+        {
+            named.push(file);
+        }
+    }
+    named
+}
+
+fn read(reading: &mut Reading) -> Option<Profile> {
+    if !reading.files.contains_key(PROFILE_FILE) {
+        reading.problems.add(
+            reading.place(0),
+            format!("The folder has no `{PROFILE_FILE}`."),
+            "Write one, as docs/seed-profiles.md says.",
+        );
+        return None;
+    }
+    let text = beside::text(reading, PROFILE_FILE)?;
+    reading.open(text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        document::report_syntax(reading, &errors);
+        return None;
+    }
+    let root = Section::new(root.get_ref(), 0, "The profile");
+    root.refuse_unknown(reading, keys::PROFILE);
+    reading.know(&root);
+    let title = root.needed_text(reading, "title");
+    let description = root.text(reading, "description");
+    root.words(reading, "engines", words::ENGINES, true);
+    let tiers = root.words(reading, "tiers", words::TIERS, true);
+    let scale = root.section(reading, "scale", "The scale").map(|section| scale(reading, &section));
+    let inputs = inputs::inputs(reading, &root);
+    let work = work(reading, &root);
+    let expectations = expectations::expectations(reading, &root);
+    Some(Profile {
+        title: title?,
+        description: description.unwrap_or_default(),
+        tiers: tiers?,
+        scale: scale.flatten(),
+        inputs,
+        work: work?,
+        expectations,
+    })
+}
+
+/// The factor; both of its numbers are needed.
+fn scale(reading: &mut Reading, section: &Section) -> Option<Scale> {
+    section.refuse_unknown(reading, keys::SCALE);
+    let default = section.needed_whole(reading, "default", 1, MOST_ROWS);
+    let max = section.needed_whole(reading, "max", 1, MOST_ROWS);
+    let (default, max) = (default?, max?);
+    if default > max {
+        reading.wrong(
+            section.at_key("default"),
+            format!("The scale begins with {default}, which is more than its largest, {max}."),
+            "Make `default` smaller or `max` larger.",
+        );
+        return None;
+    }
+    reading.scale = Some(max);
+    Some(Scale { default, max })
+}
+
+/// Blocks or scripts: one of them, and not both.
+fn work(reading: &mut Reading, root: &Section) -> Option<Work> {
+    match (root.value("tables"), root.value("sql")) {
+        (None, None) if root.misspelt(reading, &["tables", "sql"]) => None,
+        (None, None) => {
+            reading.wrong(
+                0,
+                "The profile writes nothing: it has neither `[[tables]]` nor `[sql]`.",
+                "Add a `[[tables]]` block for each table, or `[sql]` with the files of its scripts.",
+            );
+            None
+        }
+        (Some(_), Some(_)) => {
+            reading.wrong(
+                root.at_key("sql"),
+                "The profile has `[[tables]]` and `[sql]`.",
+                "Keep one of them; what both write can be two profiles.",
+            );
+            blocks::blocks(reading, root);
+            scripts::scripts(reading, root);
+            None
+        }
+        (Some(_), None) => blocks::blocks(reading, root).map(Work::Tables),
+        (None, Some(_)) => scripts::scripts(reading, root).map(Work::Sql),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Row changes on their way from the server to the file that keeps them: counted, and summed up so that two
+//! captures can be compared.
+
+use crate::adapters::changes::{ChangeWriter, FileTable};
+use crate::domain::Failure;
+use crate::domain::seed::{ChangedColumn, RowKind, TableChanges, WholeTable};
+use crate::domain::tables::TableFacts;
+use crate::planner::seed::policy::sounds_secret;
+use sha2::{Digest, Sha256};
+
+/// A row as the server writes its values.
+pub type Row = Vec<Option<String>>;
+
+/// Collects the changes of one table.
+pub struct Collector<'w> {
+    writer: &'w mut ChangeWriter,
+    /// Positions of the columns that two captures must agree in.
+    compared: Vec<usize>,
+    /// What was found.
+    pub changes: TableChanges,
+    sum: u128,
+}
+
+/// What a capture found in a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Captured {
+    /// The changes.
+    pub changes: TableChanges,
+    /// Sum over the compared columns of all changed rows.
+    pub sum: String,
+}
+
+impl<'w> Collector<'w> {
+    /// Begins a table in the file. `compared`: the columns that two captures must agree in.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn begin(
+        writer: &'w mut ChangeWriter,
+        table: &TableFacts,
+        compared: &[&str],
+        sensitive: &[String],
+        server_filled: &[String],
+        named: bool,
+    ) -> Result<Self, Failure> {
+        writer.begin(FileTable {
+            schema: table.schema.clone(),
+            name: table.name.clone(),
+            columns: table
+                .columns
+                .iter()
+                .map(|column| (column.name.clone(), column.type_name.clone()))
+                .collect(),
+            key: table.identity().map(<[String]>::to_vec).unwrap_or_default(),
+        })?;
+        let compared = table
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| compared.contains(&column.name.as_str()))
+            .map(|(at, _)| at)
+            .collect();
+        Ok(Self { writer, compared, changes: empty(table, sensitive, server_filled, named), sum: 0 })
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn row(&mut self, kind: RowKind, before: Option<&Row>, after: Option<&Row>) -> Result<(), Failure> {
+        let count = match kind {
+            RowKind::Inserted => &mut self.changes.inserted,
+            RowKind::Updated => &mut self.changes.updated,
+            RowKind::Deleted => &mut self.changes.deleted,
+            RowKind::Rewritten => &mut self.changes.rewritten,
+            RowKind::Unchanged => self.changes.unchanged.get_or_insert(0),
+        };
+        *count += 1;
+        if kind != RowKind::Unchanged {
+            self.sum = self.sum.wrapping_add(digest(kind, before, after, &self.compared));
+        }
+        self.writer.row(kind, before.map(Vec::as_slice), after.map(Vec::as_slice))
+    }
+
+    /// Ends the table.
+    pub fn end(self) -> Captured {
+        Captured { changes: self.changes, sum: format!("{:032x}", self.sum) }
+    }
+
+    /// Takes the table out of the file again.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn discard(self) -> Result<(), Failure> {
+        self.writer.drop_table()
+    }
+}
+
+/// A table in which nothing has been found yet.
+pub fn empty(
+    table: &TableFacts,
+    sensitive: &[String],
+    server_filled: &[String],
+    named: bool,
+) -> TableChanges {
+    TableChanges {
+        table: table.qualified(),
+        columns: table
+            .columns
+            .iter()
+            .map(|column| ChangedColumn {
+                name: column.name.clone(),
+                type_name: column.type_name.clone(),
+                sensitive: sensitive.contains(&column.name) || sounds_secret(&column.name),
+                server_filled: server_filled.contains(&column.name),
+            })
+            .collect(),
+        key: table.identity().map(<[String]>::to_vec).unwrap_or_default(),
+        inserted: 0,
+        updated: 0,
+        deleted: 0,
+        rewritten: 0,
+        unchanged: named.then_some(0),
+        whole: None::<WholeTable>,
+        named,
+        unknown: None,
+    }
+}
+
+fn digest(kind: RowKind, before: Option<&Row>, after: Option<&Row>, compared: &[usize]) -> u128 {
+    let mut hash = Sha256::new();
+    hash.update([kind as u8]);
+    for row in [before, after] {
+        match row {
+            None => hash.update([0]),
+            Some(row) => {
+                hash.update([1]);
+                for at in compared {
+                    match row.get(*at).and_then(Option::as_deref) {
+                        None => hash.update([0]),
+                        Some(text) => {
+                            hash.update([1]);
+                            hash.update((text.len() as u64).to_be_bytes());
+                            hash.update(text);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    hash.finalize().iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+}

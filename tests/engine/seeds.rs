@@ -1,0 +1,10 @@
+//! Seeds on real servers: what the dry run shows is what is written, what was written can be taken back, and
+//! what is wrong is told by file and line before anything changes.
+
+mod bundled;
+mod capture;
+mod harness;
+mod modes;
+mod refusals;
+mod undo;
+mod verify;

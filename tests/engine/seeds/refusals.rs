@@ -1,0 +1,196 @@
+//! What is wrong is told by file and line, and nothing changes.
+
+use super::harness::{Bench, image, nothing, profile, profile_of, refused, run, stopped};
+use drydock_engine::Target;
+use drydock_engine::domain::environment::Tier;
+use drydock_engine::domain::secret::Secret;
+use drydock_engine::domain::{FailureCode, Outcome};
+
+const TABLES: &str = "CREATE TYPE level AS ENUM ('low', 'high');
+CREATE TABLE plans (id serial PRIMARY KEY, code varchar(8) UNIQUE NOT NULL, price int CHECK (price >= 0), level level, total int GENERATED ALWAYS AS (price * 2) STORED);
+CREATE TABLE offers (id int PRIMARY KEY, plan_id int NOT NULL REFERENCES plans (id));
+CREATE TABLE a (id int PRIMARY KEY, b_id int NOT NULL); CREATE TABLE b (id int PRIMARY KEY, a_id int NOT NULL REFERENCES a (id)); ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b (id);
+INSERT INTO plans (code, price) VALUES ('there', 1);";
+
+#[tokio::test]
+async fn what_does_not_fit_the_tables_is_told_before_anything_runs() {
+    let bench = Bench::start().await;
+    let mut base = bench.base("unfit", TABLES).await;
+    let before = image(&mut base.connection).await;
+    let block = |table: &str, key: &str, row: &str| {
+        format!(
+            "[[tables]]\ntable = \"{table}\"\nkey = [\"{key}\"]\nmode = \"upsert\"\nrows = [\n  {row},\n]\n"
+        )
+    };
+    for (text, line, said) in [
+        (
+            block("planz", "code", "{ code = \"a\" }"),
+            5,
+            "The table `planz` does not exist in the schema `public`. Is `plans` meant?",
+        ),
+        (
+            block("plans", "code", "{ code = \"a\", prise = 1 }"),
+            10,
+            "`public.plans` has no column `prise`. Is `price` meant?",
+        ),
+        (
+            block("plans", "code", "{ code = \"a\", total = 1 }"),
+            10,
+            "`total` is always computed by the database.",
+        ),
+        (
+            block("offers", "id", "{ id = 1 }"),
+            10,
+            "`offers.plan_id` may not be NULL, and neither the row nor the server fills it.",
+        ),
+        (
+            block(
+                "offers",
+                "id",
+                "{ id = 1, plan_id = { reference = \"plans\", by = { cod = \"x\" }, take = \"id\" } }",
+            ),
+            10,
+            "`public.plans` has no column `cod`. Is `code` meant?",
+        ),
+    ] {
+        let profile = profile_of(&text);
+        let failure =
+            refused(&bench, &base.target, profile.path(), nothing(), FailureCode::ProfileInvalid).await;
+        let why = failure.why.unwrap();
+        assert!(why.contains(&format!("profile.toml, line {line}: ")) && why.contains(said), "{why}");
+    }
+    let circle = profile_of(
+        &(block("a", "id", "{ id = 1, b_id = { reference = \"b\", by = { id = 1 }, take = \"id\" } }")
+            + &block("b", "id", "{ id = 1, a_id = 1 }")),
+    );
+    let failure = refused(&bench, &base.target, circle.path(), nothing(), FailureCode::ProfileInvalid).await;
+    assert!(failure.why.unwrap().contains("a.b_id, b.a_id"), "the columns of a circle are named");
+    assert_eq!(image(&mut base.connection).await, before);
+}
+
+#[tokio::test]
+async fn a_row_that_the_server_refuses_is_told_by_its_line() {
+    let bench = Bench::start().await;
+    let mut base = bench.base("rows", TABLES).await;
+    let before = image(&mut base.connection).await;
+    let head = "title = \"Rows\"\ndescription = \"\"\nengines = [\"postgresql\"]\ntiers = [\"development\"]\n[[tables]]\ntable = \"plans\"\nkey = [\"code\"]\nmode = \"upsert\"\nfile = \"plans.csv\"\n";
+    for (row, said, next) in [
+        ("bad,one,low", "The value of `price` does not fit.", "Write a value of the type integer."),
+        ("bad,99999999999,low", "The value of `price` does not fit.", "integer"),
+        ("bad,1,hihg", "The value of `level` does not fit.", "Use one of: low, high."),
+        ("muchtoolong,1,low", "The value of `code` does not fit.", "character varying(8)"),
+        ("bad,-1,low", "It breaks a CHECK rule of the table.", "Correct the value."),
+    ] {
+        let csv = format!("code,price,level\ngood,1,low\nalso,2,high\n{row}\nmore,3,low\n");
+        let profile = profile(&[("profile.toml", head), ("plans.csv", &csv)]);
+        let failure = stopped(&bench, &base.target, profile.path(), FailureCode::RowRefused).await;
+        assert!(failure.what.contains("plans.csv, line 4: ") && failure.what.contains(said), "{failure:?}");
+        assert!(failure.next.as_ref().unwrap().contains(next), "{failure:?}");
+        assert!(failure.unchanged.is_some());
+    }
+    let profile = profile_of(
+        "[[tables]]\ntable = \"offers\"\nkey = [\"id\"]\nmode = \"upsert\"\nrows = [\n  { id = 1, plan_id = { reference = \"plans\", by = { code = \"there\" }, take = \"id\" } },\n  { id = 2, plan_id = { reference = \"plans\", by = { code = \"nowhere\" }, take = \"id\" } },\n]\n",
+    );
+    let failure = stopped(&bench, &base.target, profile.path(), FailureCode::RowRefused).await;
+    assert!(
+        failure.what.contains("line 11: ")
+            && failure.what.contains("`plan_id` leads to no row of `plans` with code = nowhere."),
+        "{failure:?}"
+    );
+    let profile = profile_of(
+        "[[tables]]\ntable = \"offers\"\nkey = [\"id\"]\nmode = \"upsert\"\nrows = [\n  { id = 1, plan_id = 1 },\n  { id = 2, plan_id = 77 },\n]\n",
+    );
+    let failure = stopped(&bench, &base.target, profile.path(), FailureCode::RowRefused).await;
+    assert!(
+        failure.what.contains("line 11: ") && failure.what.contains("It refers to a row that is not there."),
+        "{failure:?}"
+    );
+    assert_eq!(image(&mut base.connection).await, before);
+}
+
+#[tokio::test]
+async fn production_takes_no_test_accounts_no_weak_passwords_and_no_profile_that_never_settles() {
+    let bench = Bench::start().await;
+    let mut base = bench
+        .base("policy", "CREATE TABLE users (id text PRIMARY KEY, email text UNIQUE NOT NULL, hash text)")
+        .await;
+    let production = Target::from_url(&Secret::new(base.url.clone()), Tier::Production, None).unwrap();
+    let only = profile(&[(
+        "profile.toml",
+        "title = \"Only here\"\ndescription = \"\"\nengines = [\"postgresql\"]\ntiers = [\"development\"]\n[[tables]]\ntable = \"users\"\nkey = [\"email\"]\nmode = \"upsert\"\nrows = [ { id = \"1\", email = \"ada@atelier.io\" } ]\n",
+    )]);
+    let failure = refused(&bench, &production, only.path(), nothing(), FailureCode::SeedForbidden).await;
+    assert!(failure.why.unwrap().contains("development only"));
+    let block = |rows: &str| {
+        profile_of(&format!(
+            "[[inputs]]\nname = \"secret\"\nlabel = \"Password\"\nkind = \"password\"\nhash = \"argon2id\"\nargon2 = {{ memory_kib = 8192, passes = 1, lanes = 1 }}\n[[tables]]\ntable = \"users\"\nkey = [\"email\"]\nmode = \"upsert\"\nrows = [ {rows} ]\n"
+        ))
+    };
+    for (rows, password, check) in [
+        (
+            "{ id = \"1\", email = \"admin@admin.com\", hash = { input = \"secret\" } }",
+            "mossy-lantern-42-orbit",
+            "test-account",
+        ),
+        (
+            "{ id = \"1\", email = \"ada@atelier.io\", hash = { input = \"secret\" } }",
+            "admin123",
+            "weak-password",
+        ),
+        (
+            "{ id = { generate = \"uuid_v4\", on = \"always\" }, email = \"ada@atelier.io\", hash = { input = \"secret\" } }",
+            "mossy-lantern-42-orbit",
+            "not-idempotent",
+        ),
+    ] {
+        let profile = block(rows);
+        let form = || super::harness::with_password(nothing(), &bench.engine, "secret", password);
+        let id = profile.path().display().to_string();
+        let review = bench.engine.seed_plan(&production, &id, form()).await.unwrap();
+        let finding = review.plan.findings.iter().find(|finding| finding.check == check).unwrap();
+        assert_eq!(finding.outcome, Outcome::Block, "{finding:?}");
+        let text = serde_json::to_string(&review.for_screen()).unwrap();
+        assert!(
+            !text.contains(password) && !text.contains("$argon2"),
+            "neither password nor hash reaches a screen"
+        );
+        let review = bench.engine.seed_plan(&base.target, &id, form()).await.unwrap();
+        assert!(
+            review.plan.findings.iter().all(|finding| finding.outcome != Outcome::Block),
+            "development may: {review:?}"
+        );
+    }
+    run(&mut base.connection, "SELECT 1").await;
+}
+
+#[tokio::test]
+async fn a_plan_whose_profile_or_rows_moved_is_void() {
+    let bench = Bench::start().await;
+    let mut base = bench.base("moved", TABLES).await;
+    let text = "[[tables]]\ntable = \"plans\"\nkey = [\"code\"]\nmode = \"upsert\"\nrows = [ { code = \"there\", price = 5 } ]\n";
+    let profile = profile_of(text);
+    let (review, _, _) = bench.try_out(&base.target, profile.path(), nothing()).await;
+    run(&mut base.connection, "UPDATE plans SET price = 4 WHERE code = 'there'").await;
+    let ended = bench.apply(&base.target, &review).await;
+    let failure = ended.failure.unwrap();
+    assert_eq!(
+        failure.code,
+        FailureCode::NotAsShown,
+        "a row that moved since is not overwritten unseen: {failure:?}"
+    );
+    assert_eq!(super::harness::text(&mut base.connection, "SELECT price FROM plans").await, "4");
+    let (review, _, _) = bench.try_out(&base.target, profile.path(), nothing()).await;
+    let path = profile.path().join("profile.toml");
+    let moved = std::fs::read_to_string(&path).unwrap().replace("price = 5", "price = 6");
+    std::fs::write(path, moved).unwrap();
+    let confirmation = drydock_engine::domain::plan::Confirmation {
+        digest: review.plan.digest.clone(),
+        ..Default::default()
+    };
+    let failure = bench
+        .engine
+        .start_apply(&base.target, &review.plan.id, confirmation, Default::default())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.code, FailureCode::PlanVoid, "{failure:?}");
+}

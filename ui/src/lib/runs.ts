@@ -1,0 +1,72 @@
+import type { PlanPurpose, Run, RunStep } from "./bindings";
+import { count } from "./format";
+
+/** What a run is about. */
+export type Work = "migrations" | "seed" | "undo" | "repair" | "plan";
+
+/** As its plan says, else as far as its steps tell: a dry run's steps name what they try, not how. */
+export function workOf(steps: RunStep[], purpose: PlanPurpose["kind"] | null): Work {
+  if (purpose === "seed" || purpose === "undo") return purpose;
+  if (purpose !== null) return purpose === "apply_pending" || purpose === "baseline" ? "migrations" : "repair";
+  const has = (verb: string) => steps.some((step) => step.verb === verb);
+  if (has("Migrate") || steps.some((step) => step.verb === "Dry run" && /^\d{14}_/.test(step.title)))
+    return "migrations";
+  if (has("Seed")) return "seed";
+  if (has("Undo") || steps.some((step) => step.verb === "Dry run" && step.title.startsWith("undo of run ")))
+    return "undo";
+  return has("Dry run") ? "plan" : "repair";
+}
+
+/** The steps that are migrations. */
+export function migrationsIn(steps: RunStep[], work: Work): RunStep[] {
+  return steps.filter((step) => step.verb === "Migrate" || (work === "migrations" && step.verb === "Dry run"));
+}
+
+const subjects: Record<Work, { one: string; whole: string }> = {
+  migrations: { one: "migration", whole: "The migrations" },
+  seed: { one: "seed", whole: "The seed" },
+  undo: { one: "undo", whole: "The undo" },
+  repair: { one: "repair", whole: "The repair" },
+  plan: { one: "plan", whole: "The plan" },
+};
+
+/** What a run at work is doing. */
+export function liveHeadline(dry: boolean, steps: RunStep[], waits: boolean, work: Work): string {
+  const migrations = migrationsIn(steps, work);
+  const done = migrations.filter((step) => step.status === "done").length;
+  if (work === "migrations" && migrations.length > 0) {
+    const total = count(migrations.length, "migration");
+    if (waits) return `${done} of ${total} ${dry ? "worked" : "are in"}. The next one waits for a lock.`;
+    return dry
+      ? `Trying ${total}. All of it will be taken back.`
+      : `${done} of ${total} ${done === 1 ? "is" : "are"} in.`;
+  }
+  if (waits) return "The run waits for a lock.";
+  return dry ? `Trying the ${subjects[work].one}. It will be taken back.` : `${subjects[work].whole} is being applied.`;
+}
+
+/** What a run that is over has done. */
+export function endedHeadline(run: Run, work: Work): string {
+  const migrations = migrationsIn(run.steps, work);
+  const done = migrations.filter((step) => step.status === "done").length;
+  const total = migrations.length;
+  const dry = run.kind === "dry_run";
+  const all = total === 1 ? "The migration is" : `All ${total} migrations are`;
+  const left = `${done} of ${count(total, "migration")} ${done === 1 ? "is" : "are"} in`;
+  switch (run.status) {
+    case "succeeded":
+      if (dry) return "The dry run worked. Nothing has changed.";
+      if (work === "migrations" && total > 0) return `${all} in, and the ledger confirms it.`;
+      if (work === "seed") return "The seed is in.";
+      if (work === "undo") return "The run is taken back.";
+      return "The repair is done, and the ledger confirms it.";
+    case "cancelled":
+      if (dry) return "The dry run was cancelled. Nothing has changed.";
+      return work === "migrations" || work === "repair"
+        ? `The run was cancelled. ${left}.`
+        : "The run was cancelled. No row has changed.";
+    default:
+      if (dry) return "The dry run did not get through. Nothing has changed.";
+      return work === "migrations" ? `The run stopped: ${left}.` : `${subjects[work].whole} did not get through.`;
+  }
+}

@@ -326,3 +326,107 @@ async fn umami_applies_in_one_call() {
     assert_eq!(desk.status(&url, &folder).exit, 0);
     assert_eq!(PrismaPeer::find().status(&url, &folder).exit, 0);
 }
+
+#[tokio::test]
+async fn a_seed_is_tried_written_checked_and_taken_back() {
+    let desk = Desk::new(Version::Debian15);
+    let url = desk.server.create_database("seeds").await;
+    desk.server
+        .execute(
+            "seeds",
+            "CREATE TABLE users (id uuid PRIMARY KEY, email text UNIQUE NOT NULL, hash text NOT NULL); CREATE TABLE flags (name text PRIMARY KEY, enabled boolean NOT NULL)",
+        )
+        .await;
+    let folder = desk.root.path().join("profile");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(
+        folder.join("profile.toml"),
+        r#"title = "Start"
+description = "One user, two flags."
+engines = ["postgresql"]
+tiers = ["development", "staging"]
+[[inputs]]
+name = "mail"
+label = "E-mail"
+kind = "email"
+[[inputs]]
+name = "secret"
+label = "Password"
+kind = "password"
+hash = "argon2id"
+argon2 = { memory_kib = 8192, passes = 1, lanes = 1 }
+[[tables]]
+table = "users"
+key = ["email"]
+mode = "upsert"
+rows = [ { id = { generate = "uuid_v7" }, email = { input = "mail" }, hash = { input = "secret" } } ]
+[[tables]]
+table = "flags"
+key = ["name"]
+mode = "insert-missing"
+rows = [ { name = "a", enabled = true }, { name = "b", enabled = false } ]
+[[expect]]
+name = "Two flags"
+count = { table = "flags", equals = 2 }
+"#,
+    )
+    .unwrap();
+    let inputs = desk.root.path().join("inputs.toml");
+    std::fs::write(&inputs, "mail = \"ada@atelier.io\"\nsecret = { environment = \"SEED_PASSWORD\" }\n")
+        .unwrap();
+    let (profile, inputs) = (folder.to_str().unwrap(), inputs.to_str().unwrap());
+    let seed = |more: &[&str], password: Option<&str>| {
+        let mut arguments = vec!["seed", profile, "--inputs", inputs, "--json"];
+        arguments.extend(more);
+        let mut command = desk.command(Some(&url), &arguments);
+        if let Some(password) = password {
+            command.env("SEED_PASSWORD", password);
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !said.contains("mossy-lantern") && !said.contains("$argon2"),
+            "neither password nor hash: {said}"
+        );
+        (
+            output.status.code().unwrap(),
+            serde_json::from_str::<Value>(&said).unwrap_or_else(|_| panic!("{said}")),
+        )
+    };
+    let development = ["--tier", "development"];
+    let (exit, json) = seed(&development, None);
+    assert_eq!((exit, json["failure"]["code"].as_str()), (2, Some("DRY-1218")), "{json}");
+    let (exit, json) = seed(&[], Some("mossy-lantern-42-orbit"));
+    assert_eq!(
+        (exit, json["failure"]["code"].as_str()),
+        (3, Some("DRY-1220")),
+        "production is not among its tiers: {json}"
+    );
+    let (exit, json) = seed(&["--tier", "development", "--dry-run"], Some("mossy-lantern-42-orbit"));
+    assert_eq!((exit, json["outcome"].as_str()), (0, Some("worked")), "{json}");
+    assert_eq!(json["changes"]["tables"][0]["inserted"], 1);
+    let here = ["verify", profile, "--tier", "development"];
+    let said = desk.json(Some(&url), &here);
+    assert_eq!((said.exit, said.text("outcome")), (1, "block"), "the dry run left nothing: {:?}", said.json);
+    let (exit, json) = seed(&development, Some("mossy-lantern-42-orbit"));
+    assert_eq!((exit, json["outcome"].as_str()), (0, Some("succeeded")), "{json}");
+    assert_eq!(json["verification"]["outcome"], "pass");
+    let run = json["run_number"].to_string();
+    assert_eq!(desk.json(Some(&url), &here).exit, 0);
+    let (exit, json) = seed(&development, Some("mossy-lantern-42-orbit"));
+    let inserted: u64 = json["changes"]["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|table| table["inserted"].as_u64().unwrap() + table["updated"].as_u64().unwrap())
+        .sum();
+    assert_eq!((exit, inserted), (0, 0), "a second time changes nothing: {json}");
+    let said = desk.json(Some(&url), &["undo", &run, "--dry-run", "--tier", "development"]);
+    assert_eq!((said.exit, said.text("outcome")), (0, "worked"), "{:?}", said.json);
+    let said = desk.json(Some(&url), &["undo", &run, "--tier", "development"]);
+    assert_eq!((said.exit, said.text("outcome")), (0, "succeeded"), "{:?}", said.json);
+    assert_eq!(said.json["undone"]["untouched"], 3);
+    assert_eq!(desk.json(Some(&url), &here).exit, 1);
+    let said = desk.json(Some(&url), &["undo", &run, "--tier", "development"]);
+    assert_eq!((said.exit, said.failure()), (3, "DRY-1221"), "once is enough");
+}

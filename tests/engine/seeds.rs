@@ -3,7 +3,10 @@
 
 mod bundled;
 mod capture;
+mod concurrent;
+mod generated;
 mod harness;
+mod hostile;
 mod modes;
 mod refusals;
 mod undo;

@@ -586,3 +586,16 @@ fn effects_know_their_kinds() {
         script.statements.iter().flat_map(|statement| &statement.effects).map(|effect| effect.kind).collect();
     assert_eq!(kinds, [ObjectKind::Sequence, ObjectKind::Type, ObjectKind::View]);
 }
+
+#[test]
+fn an_expression_stays_within_its_brackets() {
+    use drydock_engine::planner::sql::is_expression;
+    for one in ["1", "upper(code)", "'a;b)' || ')'", "a[1]", "$$;)$$", "1 -- )", "(SELECT 1)", "E'\\')'"] {
+        assert!(is_expression(one), "{one}");
+    }
+    for other in
+        ["", "1; DROP TABLE t", "1) FROM t; COMMIT; --", ")(", "(1", "'open", "/* open", "1) + (2", "-- only"]
+    {
+        assert!(!is_expression(other), "{other}");
+    }
+}

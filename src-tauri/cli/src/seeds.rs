@@ -163,9 +163,17 @@ pub async fn seed(
     let review = plan(engine, target, profile, &form).await?;
     let mut answer = carried(engine, target, on, confirm, review, started).await?;
     if answer.code == exit::DONE {
-        let verification = engine.verify_profile(target, &id_of(profile)).await?;
-        answer.text.push_str(&format!("{}\n", verification.headline));
-        put(&mut answer.json, "verification", json!(verification));
+        // The rows are in, whatever becomes of the checks.
+        match engine.verify_profile(target, &id_of(profile)).await {
+            Ok(verification) => {
+                answer.text.push_str(&format!("{}\n", verification.headline));
+                put(&mut answer.json, "verification", json!(verification));
+            }
+            Err(failure) => {
+                answer.text.push_str(&format!("The checks could not be read. {}", words(&failure)));
+                put(&mut answer.json, "verification", Value::Null);
+            }
+        }
     }
     Ok(answer)
 }
@@ -213,12 +221,8 @@ pub async fn undo(
     };
     let id = numbered.unwrap_or_else(|| run.to_owned());
     let review = engine.undo_review(target, &id).await?;
-    let choices = review
-        .conflicts
-        .iter()
-        .filter(|conflict| take_back_changed && conflict.impossible.is_none())
-        .map(|conflict| UndoChoice { row: conflict.row.clone(), take_back: true })
-        .collect();
+    let all = UndoChoice { row: "*".to_owned(), take_back: true };
+    let choices = if take_back_changed { vec![all] } else { Vec::new() };
     let plan = engine.undo_plan(target, &id, choices).await?;
     let mut answer = if only_try {
         tried(engine, target, on, &plan).await?

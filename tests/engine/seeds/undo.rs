@@ -169,3 +169,26 @@ async fn before_images_are_kept_sealed() {
         "CANARY-before"
     );
 }
+
+#[tokio::test]
+async fn old_files_of_changed_rows_go_and_the_run_says_that_it_cannot_be_taken_back() {
+    let bench = Bench::start().await;
+    let base = bench.base("old", TABLES).await;
+    let profile = profile_of(PROFILE);
+    let (_, dry, _) = bench.try_out(&base.target, profile.path(), nothing()).await;
+    let (seeded, _) = bench.seed(&base.target, profile.path(), nothing()).await;
+    let file = |id: &str| bench.data.path().join(format!("changes/{id}.changes"));
+    let age = |id: &str, days: u64| {
+        let then = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 24 * 3600);
+        std::fs::File::options().write(true).open(file(id)).unwrap().set_modified(then).unwrap();
+    };
+    age(&dry.id, 8);
+    age(&seeded.id, 89);
+    bench.try_out(&base.target, profile.path(), nothing()).await;
+    assert!(!file(&dry.id).exists() && file(&seeded.id).exists());
+    age(&seeded.id, 91);
+    bench.try_out(&base.target, profile.path(), nothing()).await;
+    assert!(!file(&seeded.id).exists());
+    let review = bench.engine.undo_review(&base.target, &seeded.id).await.unwrap();
+    assert!(review.impossible.unwrap().contains("not kept any more"));
+}

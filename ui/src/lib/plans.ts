@@ -131,7 +131,7 @@ export function stepWords(step: Step): { verb: string; subject: string; how: str
     case "undo":
       return { verb: "Undo", subject: "", how: `${count(step.rows, "row change")}, in one transaction.` };
     case "verify":
-      return { verb: "Verify", subject: "", how: "Ledger and catalogue are read again and compared with the plan." };
+      return { verb: "Verify", subject: "", how: "The ledger is read again; for rows, the server confirms the commit." };
   }
 }
 

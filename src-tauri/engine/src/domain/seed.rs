@@ -456,7 +456,7 @@ pub struct UsedBy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(specta::Type))]
 pub struct UndoChoice {
-    /// The row, as [`UndoConflict`] names it.
+    /// The row, as [`UndoConflict`] names it; `*`: every row that was asked about and can be taken back.
     pub row: String,
     /// Take it back; false: keep it as it is now.
     pub take_back: bool,

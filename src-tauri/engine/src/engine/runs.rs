@@ -482,7 +482,12 @@ impl Engine {
     /// # Errors
     /// [`FailureCode::RunUnknown`], [`FailureCode::Store`].
     pub async fn examine_run(&self, target: Option<&Target>, id: &str) -> Result<Examination, Failure> {
-        examine::examine(self.store(), target.map(|target| &target.connector), id).await
+        let examination = examine::examine(self.store(), target.map(|target| &target.connector), id).await?;
+        let plan = self.store().plan(&examination.run.plan_id).await?;
+        if examination.run.kind == RunKind::Apply {
+            self.after_rows(&plan, &examination.run).await?;
+        }
+        Ok(examination)
     }
 
     /// Asks the server to stop the sessions of a run that was cut off.

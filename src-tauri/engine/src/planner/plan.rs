@@ -238,6 +238,8 @@ fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String
                 Outcome::Unknown,
                 if untried > 0 {
                     format!("{untried} could not be tried")
+                } else if let Some(first) = report.unknowns.first() {
+                    format!("not all of it is known: {first}")
                 } else {
                     "its end was not seen".to_owned()
                 },

@@ -215,7 +215,7 @@ impl Course<'_> {
                             .unchanged("All of it was taken back."));
                     }
                     if let Some(why) = watching.take_stopped() {
-                        reason = Some(why);
+                        reason = Some(format!("{why} The rest is rehearsed."));
                         failed = true;
                         break;
                     }

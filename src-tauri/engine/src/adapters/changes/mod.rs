@@ -15,6 +15,7 @@ use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// What a file begins with.
@@ -86,6 +87,26 @@ struct Piece {
 /// Where a run's file lies.
 pub fn path(data: &Path, run_id: &str) -> PathBuf {
     data.join("changes").join(format!("{run_id}.changes"))
+}
+
+/// The runs whose files lie there, with their age.
+pub fn kept(data: &Path) -> Vec<(String, Duration)> {
+    let Ok(entries) = std::fs::read_dir(data.join("changes")) else { return Vec::new() };
+    entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let name = entry.file_name().into_string().ok()?;
+            let age = entry.metadata().ok()?.modified().ok()?.elapsed().ok()?;
+            Some((name.strip_suffix(".changes")?.to_owned(), age))
+        })
+        .collect()
+}
+
+/// Removes a run's file; one that cannot be removed stays.
+pub fn remove(data: &Path, run_id: &str) {
+    if let Err(error) = std::fs::remove_file(path(data, run_id)) {
+        tracing::warn!(%error, "an old file of changed rows could not be removed");
+    }
 }
 
 fn letter(kind: RowKind) -> char {

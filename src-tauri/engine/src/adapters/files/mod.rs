@@ -217,19 +217,23 @@ pub fn read_private(path: &Path) -> Result<Option<String>, Failure> {
     }
 }
 
-/// Writes a small file that only the owner may read, under its name only when it is whole.
+/// Writes a small file that only the owner may read, under its name only when it is whole; one that is there
+/// already stays.
 ///
 /// # Errors
 /// [`FailureCode::FileSystem`].
-pub fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+pub fn write_private_once(path: &Path, text: &str) -> Result<(), Failure> {
     use std::io::Write;
     let failed = |error: std::io::Error| private_failure(path, &error);
     // Temporary files are the owner's alone from the beginning.
     let mut file =
         tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    match file.persist_noclobber(path) {
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(error.error)),
+        Ok(_) => Ok(()),
+    }
 }
 
 fn private_failure(path: &Path, error: &std::io::Error) -> Failure {

@@ -212,8 +212,8 @@ fn keyed(table: &TableFacts, key: &[String], keys: &[Row]) -> (String, String) {
 /// The type without its length, so that no value is cut on its way into a comparison.
 fn untyped(type_name: &str) -> &str {
     match type_name {
-        "character" | "\"char\"" => type_name,
-        _ if type_name.starts_with("character(") => "character",
+        // `character` alone would be one character long.
+        _ if type_name.starts_with("character(") => "pg_catalog.bpchar",
         _ if type_name.starts_with("character varying(") => "character varying",
         _ if type_name.starts_with("numeric(") => "numeric",
         _ => type_name,

@@ -115,6 +115,20 @@ impl Store {
         Ok(row.map(|(value,)| value))
     }
 
+    /// Sets a setting that is not set yet; answers whether it was not.
+    ///
+    /// # Errors
+    /// [`FailureCode::Store`].
+    pub async fn set_setting_once(&self, key: &str, value: &str) -> Result<bool, Failure> {
+        let done = sqlx::query("INSERT OR IGNORE INTO settings (key, value) VALUES (?, ?)")
+            .bind(key)
+            .bind(value)
+            .execute(&self.durable)
+            .await
+            .map_err(store_failure)?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Sets a setting.
     ///
     /// # Errors

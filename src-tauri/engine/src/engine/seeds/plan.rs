@@ -9,7 +9,7 @@ use crate::domain::environment::Tier;
 use crate::domain::identity::IdentityVerdict;
 use crate::domain::plan::{PlanPurpose, PlanReview, SeedStep, Step};
 use crate::domain::profile::{Mode, Profile, ProfileProblem, TableBlock, Work};
-use crate::domain::seed::SeedAnswers;
+use crate::domain::seed::{AnswerValue, SeedAnswers};
 use crate::domain::staging::Staging;
 use crate::domain::statement::{Action, ObjectKind};
 use crate::domain::{Failure, FailureCode, Finding, Outcome};
@@ -119,6 +119,12 @@ impl Engine {
         let purpose = PlanPurpose::Seed { profile: profile.to_owned(), title: known.title };
         let mut plan = planning::seal(inventory, purpose, vec![Step::Seed(step)]);
         self.store().save_plan(&mut plan).await?;
+        for answer in &form.answers {
+            // The plan holds the hash; the password itself is not needed any more.
+            if let AnswerValue::Secret { handle } = &answer.value {
+                self.secrets().pending_drop(handle);
+            }
+        }
         self.plan_review(target, &plan.id).await
     }
 

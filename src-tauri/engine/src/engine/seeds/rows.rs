@@ -9,6 +9,7 @@ use crate::domain::seed::{
 use crate::domain::{Failure, FailureCode};
 use crate::engine::Engine;
 use std::io::{BufWriter, Write};
+use std::path::Path;
 
 /// Most rows of a page.
 const MOST_ROWS: u32 = 500;
@@ -117,16 +118,32 @@ impl Engine {
     /// # Errors
     /// [`FailureCode::JournalUnavailable`], [`FailureCode::FileSystem`].
     pub async fn export_rows(&self, run_id: &str, format: ExportFormat) -> Result<String, Failure> {
-        let Some((stored, _)) = self.store().changes(run_id).await? else { return Err(not_kept()) };
-        let run = self.store().run(run_id).await?;
-        let key = self.change_key().await?;
-        let path = changes::path(self.store().folder(), run_id);
         let ending = match format {
             ExportFormat::Csv => "csv",
             ExportFormat::Json => "json",
             ExportFormat::Html => "html",
         };
-        let wanted = downloads().join(format!("drydock-run-{}-rows.{ending}", run.number));
+        let number = self.store().run(run_id).await?.number;
+        let path = downloads().join(format!("drydock-run-{number}-rows.{ending}"));
+        self.export_rows_to(run_id, format, &path).await?;
+        Ok(path.display().to_string())
+    }
+
+    /// Writes all changed rows of a run to a file; sensitive values are masked.
+    ///
+    /// # Errors
+    /// As [`Self::export_rows`].
+    pub async fn export_rows_to(
+        &self,
+        run_id: &str,
+        format: ExportFormat,
+        wanted: &Path,
+    ) -> Result<(), Failure> {
+        let Some((stored, _)) = self.store().changes(run_id).await? else { return Err(not_kept()) };
+        let run = self.store().run(run_id).await?;
+        let key = self.change_key().await?;
+        let path = changes::path(self.store().folder(), run_id);
+        let wanted = wanted.to_owned();
         let title = format!("Run {} on {}: {}", run.number, run.environment_name, run.title);
         let masks = run.kind == RunKind::DryRun;
         let work = move || {
@@ -137,7 +154,7 @@ impl Engine {
                     .unchanged("Nothing was changed.")
                     .next("Make room there, then export again.")
             };
-            let folder = wanted.parent().unwrap_or(std::path::Path::new("."));
+            let folder = wanted.parent().unwrap_or(Path::new("."));
             std::fs::create_dir_all(folder).map_err(failed)?;
             let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
             let mut out = BufWriter::new(file);
@@ -156,7 +173,7 @@ impl Engine {
             out.flush().map_err(failed)?;
             let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
             file.persist(&wanted).map_err(|error| failed(error.error))?;
-            Ok(wanted.display().to_string())
+            Ok(())
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| not_kept())?
     }

@@ -69,6 +69,7 @@ impl Engine {
         plan: Plan,
     ) -> Result<Run, Failure> {
         let rows = self.row_work(target, &plan).await?;
+        self.sweep_changes().await;
         let key = self.change_key().await?;
         let title = plan.purpose_title();
         let steps = vec![RunStep {

@@ -28,6 +28,8 @@ use std::collections::HashMap;
 
 /// Rows compared in one message.
 const BATCH: usize = 2_000;
+/// The choice that stands for every row that was asked about.
+const ALL: &str = "*";
 /// Most conflicts that are told one by one.
 const MOST_CONFLICTS: usize = 500;
 
@@ -49,6 +51,8 @@ struct Found {
 /// The rows of a table, as they are now.
 struct FoundTable {
     facts: TableFacts,
+    /// Columns that are never shown.
+    sensitive: Vec<String>,
     rows: Vec<Found>,
 }
 
@@ -256,7 +260,13 @@ impl Engine {
                 Err(why) => looked.refused.push(format!("{}: {why}", changes.table)),
                 Ok(table) => {
                     let rows = compare(&mut connection, &mut taken.reader, at, changes, &table).await?;
-                    looked.tables.push(FoundTable { facts: table, rows });
+                    let sensitive = changes
+                        .columns
+                        .iter()
+                        .filter(|column| column.sensitive)
+                        .map(|column| column.name.clone())
+                        .collect();
+                    looked.tables.push(FoundTable { facts: table, sensitive, rows });
                 }
             }
         }
@@ -431,6 +441,7 @@ async fn used(
             };
             let own = own_references(tables, child, reference);
             let facts = tables[parent].facts.clone();
+            let sensitive = tables[parent].sensitive.clone();
             let positions: Vec<usize> = reference
                 .referenced
                 .iter()
@@ -465,7 +476,7 @@ async fn used(
                 for ((at, key), count) in batch.iter().zip(keys).zip(counts) {
                     let newer = count.saturating_sub(own.get(&key).copied().unwrap_or(0));
                     if newer > 0 {
-                        mark_used(&mut tables[parent].rows[*at], &facts, child, reference, newer);
+                        mark_used(&mut tables[parent].rows[*at], &facts, &sensitive, child, reference, newer);
                     }
                 }
             }
@@ -493,28 +504,29 @@ fn own_references(tables: &[FoundTable], child: &TableFacts, reference: &Foreign
     counts
 }
 
-fn mark_used(found: &mut Found, facts: &TableFacts, child: &TableFacts, reference: &ForeignKey, newer: u32) {
+fn mark_used(
+    found: &mut Found,
+    facts: &TableFacts,
+    sensitive: &[String],
+    child: &TableFacts,
+    reference: &ForeignKey,
+    newer: u32,
+) {
     let (effect, forbidden) = match reference.on_delete.as_str() {
         "c" => ("they would be deleted with it".to_owned(), false),
         "n" => (format!("they stay, with {} NULL", reference.columns.join(", ")), false),
         "d" => (format!("they stay, with the default of {}", reference.columns.join(", ")), false),
         _ => ("they forbid it".to_owned(), true),
     };
-    let positions: Vec<usize> = facts
+    let cells = found.row.after.clone().unwrap_or_default();
+    let key = facts
         .identity()
         .unwrap_or_default()
         .iter()
-        .filter_map(|name| facts.columns.iter().position(|column| column.name == *name))
-        .collect();
-    let cells = found.row.after.clone().unwrap_or_default();
-    let key = positions
-        .iter()
-        .map(|at| {
-            format!(
-                "{} {}",
-                facts.columns[*at].name,
-                cells.get(*at).and_then(Option::as_deref).unwrap_or("NULL")
-            )
+        .map(|name| {
+            let at = facts.columns.iter().position(|column| column.name == *name);
+            let value = at.and_then(|at| cells.get(at)).and_then(Option::as_deref).unwrap_or("NULL");
+            format!("{name} {}", if sensitive.contains(name) { "(masked)" } else { value })
         })
         .collect::<Vec<_>>()
         .join(", ");
@@ -543,6 +555,7 @@ fn chosen(tables: Vec<FoundTable>, choices: &[UndoChoice]) -> Vec<UndoTable> {
         .into_iter()
         .map(|table| UndoTable {
             facts: table.facts,
+            sensitive: table.sensitive,
             rows: table
                 .rows
                 .into_iter()
@@ -551,8 +564,9 @@ fn chosen(tables: Vec<FoundTable>, choices: &[UndoChoice]) -> Vec<UndoTable> {
                         None => false,
                         Some(conflict) if conflict.impossible.is_some() => return None,
                         Some(conflict) => {
-                            let wanted =
-                                choices.iter().any(|choice| choice.row == found.name && choice.take_back);
+                            let wanted = choices.iter().any(|choice| {
+                                choice.take_back && (choice.row == found.name || choice.row == ALL)
+                            });
                             if !wanted {
                                 return None;
                             }

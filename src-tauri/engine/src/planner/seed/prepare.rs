@@ -7,6 +7,7 @@ use crate::domain::profile::{
 };
 use crate::domain::staging::{Like, Shape, ShapeColumn, Source, StageColumn, Staging};
 use crate::domain::tables::{ColumnFacts, TableFacts};
+use crate::planner::sql;
 use std::collections::HashMap;
 
 /// Most different sets of columns that the rows of one block may give.
@@ -313,6 +314,14 @@ impl<'a> Fitting<'a> {
         };
         match &cell.form {
             Form::Sequence(sequence) => Some(Source::Sequence(sequence.clone())),
+            Form::Sql(expression) if !sql::is_expression(expression) => {
+                self.problem(
+                    at,
+                    format!("The expression of `{name}` is not one expression."),
+                    "Close every bracket and quote in it, and leave semicolons out.",
+                );
+                None
+            }
             Form::Sql(expression) => {
                 let fields = cells
                     .iter()

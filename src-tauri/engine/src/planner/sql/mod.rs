@@ -28,6 +28,23 @@ use command::Command;
 use lex::{Lexer, Token, TokenKind};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Whether a text is one expression at most: within brackets it stays within them, nothing can follow it.
+pub fn is_expression(text: &str) -> bool {
+    let mut lexer = Lexer::new(text);
+    let (mut depth, mut tokens) = (0_u32, 0_u32);
+    for token in &mut lexer {
+        tokens += 1;
+        match token.kind {
+            TokenKind::Symbol(b'(' | b'[') => depth += 1,
+            TokenKind::Symbol(b')' | b']') if depth == 0 => return false,
+            TokenKind::Symbol(b')' | b']') => depth -= 1,
+            TokenKind::Symbol(b';') => return false,
+            _ => {}
+        }
+    }
+    tokens > 0 && depth == 0 && lexer.doubt.is_none()
+}
+
 /// Takes a script apart: its statements with kind, locks and effects, and how it will be sent and why.
 ///
 /// When it is sent as a whole, append a line break and a semicolon before anything of your own: it may end in a

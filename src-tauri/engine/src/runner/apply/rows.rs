@@ -57,7 +57,7 @@ impl Apply {
                     return Err(failure.into());
                 }
                 Err(seed::Stop::Server(error)) if script::is_lost(&error) => {
-                    return Err(self.settle_lost_rows(sessions, index, &error).await);
+                    return self.settle_lost_rows(sessions, index, &error).await.map(Some);
                 }
                 Err(seed::Stop::Server(error)) => {
                     let _ = send(&mut sessions.work.connection, "ROLLBACK".to_owned()).await;
@@ -199,7 +199,12 @@ impl Apply {
     }
 
     /// The line was lost: nothing is sent again; the server is asked what became of the transaction.
-    async fn settle_lost_rows(&mut self, sessions: &Sessions, index: usize, error: &sqlx::Error) -> Stop {
+    async fn settle_lost_rows(
+        &mut self,
+        sessions: &Sessions,
+        index: usize,
+        error: &sqlx::Error,
+    ) -> Result<String, Stop> {
         self.events.note(
             "The line to the server was lost. Nothing is sent again; asking the server what became of it.",
         );
@@ -221,9 +226,9 @@ impl Apply {
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
         let Some(mut connection) = fresh else {
-            return open(
+            return Err(open(
                 "The line was lost while rows were written, and the server cannot be reached.".to_owned(),
-            );
+            ));
         };
         let gone = in_time(wait_gone(
             &mut connection,
@@ -233,7 +238,7 @@ impl Apply {
         ))
         .await;
         if !matches!(gone, Ok(Some(()))) {
-            return open("The line was lost; the server is still working on the rows.".to_owned());
+            return Err(open("The line was lost; the server is still working on the rows.".to_owned()));
         }
         let committed = match &sent {
             None => Some(false),
@@ -243,23 +248,16 @@ impl Apply {
             },
         };
         match committed {
-            Some(true) => {
-                let note = "committed before the line was lost; the server says so".to_owned();
-                self.settle_step(index, StepStatus::Done, Some(note), None);
-                lost("The line was lost just after the rows were committed.".to_owned())
-                    .unchanged("Every row is in.")
-                    .next("Open this run: it can be taken back like any other.")
-                    .into()
-            }
+            Some(true) => Ok("committed just before the line was lost; the server says so".to_owned()),
             Some(false) => {
                 let note = "the server took it back when the line was lost".to_owned();
                 self.settle_step(index, StepStatus::TakenBack, Some(note), None);
-                lost("The line was lost while rows were written; the server took them back.".to_owned())
+                Err(lost("The line was lost while rows were written; the server took them back.".to_owned())
                     .unchanged("No row has changed.")
                     .next("Make a new dry run, then apply again.")
-                    .into()
+                    .into())
             }
-            None => open("The line was lost, and what became of the rows could not be read.".to_owned()),
+            None => Err(open("The line was lost, and what became of the rows could not be read.".to_owned())),
         }
     }
 }

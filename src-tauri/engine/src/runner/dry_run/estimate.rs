@@ -108,7 +108,7 @@ impl SpaceCap {
     pub fn passed(&self, written: f64) -> Option<String> {
         (written > self.bytes).then(|| {
             format!(
-                "The database grew by {} during the dry run, more than the {} that it may write ({}), so it ended; the rest is rehearsed.",
+                "The database grew by {} during the dry run, more than the {} that it may write ({}), so it ended.",
                 size(written),
                 size(self.bytes),
                 self.because

@@ -113,13 +113,10 @@ impl<'a> Watch<'a> {
             return Ok(());
         }
         if blocks && seen.waiters > 0 {
-            self.stopped = Some(
-                "Somebody waited for a lock of the dry run, so it ended at once; the rest is rehearsed."
-                    .to_owned(),
-            );
+            self.stopped = Some("Somebody waited for a lock of the dry run, so it ended at once.".to_owned());
         } else if blocks && self.blocking_since.is_some_and(|since| since.elapsed() > self.lock_cap) {
             self.stopped = Some(format!(
-                "The dry run held a lock that others may wait for longer than {:.1} s, so it ended; the rest is rehearsed.",
+                "The dry run held a lock that others may wait for longer than {:.1} s, so it ended.",
                 self.lock_cap.as_secs_f64()
             ));
         } else if self.measured.elapsed() >= SIZE_EVERY {

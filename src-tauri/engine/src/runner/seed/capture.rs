@@ -227,6 +227,11 @@ impl Look<'_> {
             }
             Err(stop) => return Err(stop),
         }
+        if let Some(rows) = hints.rows {
+            let changes = &mut collector.changes;
+            let touched = changes.inserted + changes.updated + changes.rewritten;
+            changes.unchanged = Some(rows.saturating_sub(touched));
+        }
         Ok(collector.end())
     }
 
@@ -271,16 +276,27 @@ struct Reached {
 /// What the work says of a table.
 #[derive(Default)]
 struct Hints {
+    /// Rows that the profile names.
+    rows: Option<u32>,
     staging: Option<Staging>,
     all: Vec<Staging>,
     sensitive: Vec<String>,
 }
 
 fn hints(rows: &RowWork, oid: u32) -> Hints {
+    if let RowWork::Undo(tables) = rows {
+        let sensitive = tables.iter().find(|table| table.facts.oid == oid);
+        return Hints {
+            sensitive: sensitive.map(|table| table.sensitive.clone()).unwrap_or_default(),
+            ..Hints::default()
+        };
+    }
     let RowWork::Profile(profile) = rows else { return Hints::default() };
     let mut hints = Hints { all: profile.staging.clone(), ..Hints::default() };
     for staging in profile.staging.iter().filter(|staging| staging.table.oid == oid) {
         hints.sensitive.extend(staging.sensitive.iter().cloned());
+        let named = u32::try_from(staging.rows).unwrap_or(u32::MAX);
+        hints.rows = Some(hints.rows.unwrap_or(0).saturating_add(named));
         match &mut hints.staging {
             // Several blocks of one table: what all of them write.
             Some(known) => known.shapes.extend(staging.shapes.iter().cloned()),

@@ -19,7 +19,7 @@ pub use undo::{UndoRow, UndoTable, in_order};
 
 use crate::domain::Failure;
 use crate::domain::profile::{ScriptFile, TableBlock};
-use crate::domain::staging::Staging;
+use crate::domain::staging::{Source, Staging};
 use crate::domain::statement::Script;
 use crate::planner::seed::Answers;
 use std::sync::Arc;
@@ -61,9 +61,18 @@ impl RowWork {
             .collect()
     }
 
-    /// Whether statements of others run, which may try to end the transaction.
+    /// Whether SQL of others runs, which may try to end the transaction.
     pub(super) fn runs_scripts(&self) -> bool {
-        matches!(self, Self::Scripts(_))
+        match self {
+            Self::Scripts(_) => true,
+            Self::Undo(_) => false,
+            Self::Profile(rows) => rows
+                .staging
+                .iter()
+                .flat_map(|staging| &staging.shapes)
+                .flat_map(|shape| &shape.columns)
+                .any(|column| matches!(column.source, Source::Sql { .. })),
+        }
     }
 }
 

@@ -21,7 +21,9 @@ fn failure(at: &Place, table: &str, what: &str) -> Failure {
 
 fn server(error: sqlx::Error) -> (String, Option<String>, String) {
     let error = ScriptError { error, position: None, statement: None };
-    (error.message(), error.detail(), error.code().unwrap_or_default())
+    // That detail repeats the whole row, with whatever must not be shown of it.
+    let detail = error.detail().filter(|detail| !detail.starts_with("Failing row contains"));
+    (error.message(), detail, error.code().unwrap_or_default())
 }
 
 /// A value that the server could not read while rows were sent.

@@ -17,6 +17,8 @@ use sqlx::postgres::PgConnection;
 pub struct UndoTable {
     /// The table as it is now.
     pub facts: TableFacts,
+    /// Columns that are never shown.
+    pub sensitive: Vec<String>,
     /// Rows to take back.
     pub rows: Vec<UndoRow>,
 }

@@ -777,7 +777,7 @@ async function perform(world: World, plan: Plan, run: Run) {
     }
     if (ofRows)
       for (const done of [7, 14, 21]) {
-        const rows = {
+        const rows: RunEventKind = {
           kind: "rows",
           index: step.index,
           table: "public.ai_models",

@@ -131,7 +131,11 @@ export function stepWords(step: Step): { verb: string; subject: string; how: str
     case "undo":
       return { verb: "Undo", subject: "", how: `${count(step.rows, "row change")}, in one transaction.` };
     case "verify":
-      return { verb: "Verify", subject: "", how: "The ledger is read again; for rows, the server confirms the commit." };
+      return {
+        verb: "Verify",
+        subject: "",
+        how: "The ledger is read again; for rows, the server confirms the commit.",
+      };
   }
 }
 

@@ -113,7 +113,8 @@ async fn main() {
     let review = desk.plan(folder.path()).await;
     let (_, dry) = desk.dry_run(&review).await;
     let captured = memory().0 - idle;
-    execute(&mut desk.connection, "VACUUM items; CHECKPOINT").await;
+    execute(&mut desk.connection, "VACUUM items").await;
+    execute(&mut desk.connection, "CHECKPOINT").await;
     let whole = Instant::now();
     let run = desk.start(&review).await;
     let mut events: Vec<RunEvent> = Vec::new();

@@ -110,7 +110,12 @@ async function journey(profile, { keyboard = false } = {}) {
   await primary(keyboard);
   await confirm(keyboard);
   await window.waitText(mark("headline"), /is done|taken back|are gone|undone/i, 90);
+  assert.equal(await window.count(mark("run-checks")), 0, "checks of a profile that was taken back say nothing");
   await seen(`${name}-7-undone`);
+  if (!keyboard) {
+    await window.click(mark("panel-verification"));
+    await window.waitText(mark("headline"), /nothing to check yet/i, 30);
+  }
 }
 
 for (const profile of PROFILES) {

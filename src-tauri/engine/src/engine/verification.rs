@@ -43,12 +43,20 @@ impl Engine {
     pub async fn verification_last(&self, target: &Target) -> Result<Verification, Failure> {
         let (suites, unreadable) = self.suites(target).await?;
         let mut checks = Vec::new();
+        let applied = self.store().last_apply(&target.environment_id().unwrap_or_default()).await?;
         for suite in &suites {
             for expectation in &suite.expectations {
                 let id = check_id(suite, expectation);
                 let newest = self.store().readings(&target.key(), Some(&id), None, 1).await?;
                 if let Some((mut reading, _)) = newest.into_iter().next() {
                     reading.before = self.before_run(target, &id).await?;
+                    // What was read before the newest run says nothing about now.
+                    if let Some((at, number)) = applied
+                        && reading.at < at
+                    {
+                        reading.outcome = Outcome::Unknown;
+                        reading.why = Some(format!("It was not read since run {number}."));
+                    }
                     checks.push(reading);
                 }
             }
@@ -99,7 +107,7 @@ impl Engine {
     async fn suites(&self, target: &Target) -> Result<(Vec<Suite>, Vec<String>), Failure> {
         let environment = target.environment_id().unwrap_or_default();
         let (mut suites, mut unreadable) = (Vec::new(), Vec::new());
-        for (profile, _) in self.store().last_seeds(&environment).await? {
+        for (profile, _) in self.store().seeded(&environment).await? {
             match suite(&profile) {
                 Ok(suite) => suites.push(suite),
                 Err(failure) => unreadable.push(format!("{profile}: {}", failure.what)),
@@ -110,7 +118,7 @@ impl Engine {
 
     async fn newest_seed(&self, target: &Target) -> Result<Option<u32>, Failure> {
         let environment = target.environment_id().unwrap_or_default();
-        let seeds = self.store().last_seeds(&environment).await?;
+        let seeds = self.store().seeded(&environment).await?;
         Ok(seeds.into_iter().map(|(_, seed)| seed.number).max())
     }
 

@@ -91,6 +91,10 @@ pub(super) fn aftermath(run: &Run) -> Vec<String> {
     }
     for step in run.steps.iter().filter(|step| matches!(step.verb.as_str(), "Seed" | "Undo")) {
         sentences.push(match step.status {
+            StepStatus::Done if step.verb == "Undo" => match &step.note {
+                Some(note) => format!("The run is taken back: {note}."),
+                None => "The run is taken back.".to_owned(),
+            },
             StepStatus::Done => match &step.note {
                 Some(note) => format!("Every row is in: {note}."),
                 None => "Every row is in.".to_owned(),

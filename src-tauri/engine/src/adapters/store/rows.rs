@@ -91,6 +91,41 @@ impl Store {
         Ok(last)
     }
 
+    /// The profiles whose newest apply on an environment got in and was not taken back.
+    ///
+    /// # Errors
+    /// [`crate::domain::FailureCode::Store`].
+    pub async fn seeded(&self, environment_id: &str) -> Result<Vec<(String, LastSeed)>, Failure> {
+        let mut seeded = Vec::new();
+        for (profile, last) in self.last_seeds(environment_id).await? {
+            let undone = self.changes(&last.run_id).await?.is_some_and(|(_, undone_by)| undone_by.is_some());
+            if last.status == RunStatus::Succeeded && !undone {
+                seeded.push((profile, last));
+            }
+        }
+        Ok(seeded)
+    }
+
+    /// When the newest apply on an environment ended, and its number.
+    ///
+    /// # Errors
+    /// [`crate::domain::FailureCode::Store`].
+    pub async fn last_apply(&self, environment_id: &str) -> Result<Option<(DateTime<Utc>, u32)>, Failure> {
+        let row: Option<(Option<String>, String, i64)> = sqlx::query_as(
+            "SELECT ended_at, started_at, number FROM runs WHERE environment_id = ? AND kind = 'apply' ORDER BY number DESC LIMIT 1",
+        )
+        .bind(environment_id)
+        .fetch_optional(&self.durable)
+        .await
+        .map_err(store_failure)?;
+        row.map(|(ended, started, number)| {
+            let at =
+                DateTime::parse_from_rfc3339(ended.as_deref().unwrap_or(&started)).map_err(store_failure)?;
+            Ok((at.with_timezone(&Utc), u32::try_from(number).unwrap_or(u32::MAX)))
+        })
+        .transpose()
+    }
+
     /// Keeps readings of checks, without the rows that speak against them: those stay in the database.
     ///
     /// # Errors

@@ -254,8 +254,14 @@ impl Engine {
             return Ok(());
         }
         for step in &plan.steps {
-            if let Step::Undo(undo) = step {
-                self.store().mark_undone(&undo.run_id, Some(&run.id)).await?;
+            let Step::Undo(undo) = step else { continue };
+            self.store().mark_undone(&undo.run_id, Some(&run.id)).await?;
+            // The undo of an undo: what was undone first is back.
+            let first = self.store().run(&undo.run_id).await?;
+            for step in self.store().plan(&first.plan_id).await?.steps {
+                if let Step::Undo(first) = step {
+                    self.store().mark_undone(&first.run_id, None).await?;
+                }
             }
         }
         Ok(())

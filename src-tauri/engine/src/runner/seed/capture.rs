@@ -184,7 +184,7 @@ impl Look<'_> {
             None => Vec::new(),
         };
         let mut collector =
-            Collector::begin(writer, facts, &compared, &hints.sensitive, &filled, hints.staging.is_some())?;
+            Collector::begin(writer, facts, &compared, &hints.sensitive, &filled, hints.named)?;
         if let Some(why) = self.unreadable(reached) {
             collector.changes.unknown = Some(why);
             collector.changes.whole = reached.whole;
@@ -227,6 +227,8 @@ impl Look<'_> {
             }
             Err(stop) => return Err(stop),
         }
+        // Only a profile names rows that stay as they are.
+        collector.changes.unchanged = None;
         if let Some(rows) = hints.rows {
             let changes = &mut collector.changes;
             let touched = changes.inserted + changes.updated + changes.rewritten;
@@ -276,6 +278,8 @@ struct Reached {
 /// What the work says of a table.
 #[derive(Default)]
 struct Hints {
+    /// The work names the table; no trigger, cascade or script has to have reached it.
+    named: bool,
     /// Rows that the profile names.
     rows: Option<u32>,
     staging: Option<Staging>,
@@ -287,6 +291,7 @@ fn hints(rows: &RowWork, oid: u32) -> Hints {
     if let RowWork::Undo(tables) = rows {
         let sensitive = tables.iter().find(|table| table.facts.oid == oid);
         return Hints {
+            named: sensitive.is_some(),
             sensitive: sensitive.map(|table| table.sensitive.clone()).unwrap_or_default(),
             ..Hints::default()
         };
@@ -296,6 +301,7 @@ fn hints(rows: &RowWork, oid: u32) -> Hints {
     for staging in profile.staging.iter().filter(|staging| staging.table.oid == oid) {
         hints.sensitive.extend(staging.sensitive.iter().cloned());
         let named = u32::try_from(staging.rows).unwrap_or(u32::MAX);
+        hints.named = true;
         hints.rows = Some(hints.rows.unwrap_or(0).saturating_add(named));
         match &mut hints.staging {
             // Several blocks of one table: what all of them write.

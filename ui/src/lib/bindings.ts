@@ -4754,7 +4754,7 @@ export type TunnelState =
  */
 export type UndoChoice = { 
 /**
- * The row, as [`UndoConflict`] names it.
+ * The row, as [`UndoConflict`] names it; `*`: every row that was asked about and can be taken back.
  */
 row: string; 
 /**

@@ -9,8 +9,8 @@ use crate::domain::run::{
     Examination, Run, RunEvent, RunEventKind, RunKind, RunStatus, RunStep, RunSummary, StepStatus,
 };
 use crate::domain::verification::Moment;
-use crate::domain::{Failure, FailureCode};
-use crate::runner::apply::Apply;
+use crate::domain::{Failure, FailureCode, Outcome};
+use crate::runner::apply::{Apply, Checks};
 use crate::runner::dry_run::{self, Piece, TargetTrial};
 use crate::runner::events::Stream;
 use crate::runner::examine;
@@ -222,6 +222,7 @@ impl Engine {
         self.audit(target, "apply", &plan.digest, &spoken(&confirmation, options)).await?;
         let title = title(&plan);
         let steps = queued_steps(&plan);
+        let checks = std::sync::Mutex::new(self.checks_after(target, &plan.purpose, &id));
         let run = self.accept_as(id, &plan, RunKind::Apply, title, steps, Some(confirmation)).await?;
         let (live, cancel) = self.register(&run, target);
         let apply = Apply {
@@ -231,14 +232,15 @@ impl Engine {
             scripts,
             files_fingerprint,
             rows,
+            checks,
             events: live.stream.clone(),
             cancel,
             run: run.clone(),
         };
         let (engine, target, id) = (self.clone(), target.clone(), run.id.clone());
         tokio::spawn(async move {
-            engine.verify_around(&target, &apply.plan.purpose, &id, Moment::Before, &apply.events).await;
             let (purpose, events) = (apply.plan.purpose.clone(), apply.events.clone());
+            engine.checks_before(&target, &purpose, &id, &events).await;
             match apply.execute().await {
                 Ok(run) => {
                     let outcome = format!("{:?}", run.status).to_lowercase();
@@ -252,7 +254,6 @@ impl Engine {
                     }
                     if run.status == RunStatus::Succeeded {
                         engine.follow_ledger(&target).await;
-                        engine.verify_around(&target, &purpose, &id, Moment::After, &events).await;
                     }
                 }
                 Err(failure) => {
@@ -264,20 +265,32 @@ impl Engine {
         Ok(run)
     }
 
-    /// The checks of a profile, before and after it is seeded. That they could not be read is no reason not to
-    /// seed; they are unknown then.
-    async fn verify_around(
-        &self,
-        target: &Target,
-        purpose: &PlanPurpose,
-        run_id: &str,
-        moment: Moment,
-        events: &Stream,
-    ) {
+    /// The checks of a profile before it is seeded. That they could not be read is no reason not to seed.
+    async fn checks_before(&self, target: &Target, purpose: &PlanPurpose, run_id: &str, events: &Stream) {
         let PlanPurpose::Seed { profile, .. } = purpose else { return };
-        if let Err(failure) = self.read_around(target, profile, run_id, moment).await {
+        if let Err(failure) = self.read_around(target, profile, run_id, Moment::Before).await {
             events.note(format!("The profile's checks could not be read: {}", failure.what));
         }
+    }
+
+    /// The checks of a profile after it was seeded, to be read by the run itself.
+    fn checks_after(&self, target: &Target, purpose: &PlanPurpose, run_id: &str) -> Option<Checks> {
+        let PlanPurpose::Seed { profile, .. } = purpose else { return None };
+        let (engine, target) = (self.clone(), target.clone());
+        let (profile, run_id) = (profile.clone(), run_id.to_owned());
+        Some(Box::pin(async move {
+            match engine.read_around(&target, &profile, &run_id, Moment::After).await {
+                Ok(checks) => {
+                    let hold = checks.iter().filter(|check| check.outcome == Outcome::Pass).count();
+                    match checks.len() {
+                        0 => "the server confirmed the commit; the profile has no checks".to_owned(),
+                        all if all == hold => format!("all {all} checks hold"),
+                        all => format!("{hold} of {all} checks hold"),
+                    }
+                }
+                Err(failure) => format!("the checks could not be read: {}", failure.what),
+            }
+        }))
     }
 
     /// After our own writes the pin follows the ledger.

@@ -7,6 +7,7 @@ use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::query::{self, Answered};
 use crate::adapters::postgres::script;
 use crate::adapters::postgres::tables::{self, Which};
+use crate::adapters::store::StoredReading;
 use crate::checks::expectations::{Question, judge, question};
 use crate::domain::profile::{Expectation, Expected};
 use crate::domain::tables::ForeignKey;
@@ -48,11 +49,13 @@ impl Engine {
             for expectation in &suite.expectations {
                 let id = check_id(suite, expectation);
                 let newest = self.store().readings(&target.key(), Some(&id), None, 1).await?;
-                if let Some((mut reading, _)) = newest.into_iter().next() {
+                if let Some(StoredReading { check: mut reading, run_id, after }) = newest.into_iter().next() {
                     reading.before = self.before_run(target, &id).await?;
-                    // What was read before the newest run says nothing about now.
-                    if let Some((at, number)) = applied
-                        && reading.at < at
+                    // What was read before the newest run ended says nothing about now, unless that run itself
+                    // read it as its last step.
+                    if let Some((at, number, id)) = &applied
+                        && reading.at < *at
+                        && !(after && run_id.as_ref() == Some(id))
                     {
                         reading.outcome = Outcome::Unknown;
                         reading.why = Some(format!("It was not read since run {number}."));
@@ -124,7 +127,7 @@ impl Engine {
 
     async fn before_run(&self, target: &Target, check: &str) -> Result<Option<String>, Failure> {
         let readings = self.store().readings(&target.key(), Some(check), Some(Moment::Before), 1).await?;
-        Ok(readings.into_iter().next().and_then(|(reading, _)| reading.now))
+        Ok(readings.into_iter().next().and_then(|reading| reading.check.now))
     }
 
     async fn read_suites(&self, target: &Target, suites: &[Suite]) -> Result<Vec<CheckResult>, Failure> {
@@ -181,7 +184,7 @@ impl Engine {
         check: &str,
     ) -> Result<Vec<CheckReading>, Failure> {
         let mut history = Vec::new();
-        for (reading, run_id) in
+        for StoredReading { check: reading, run_id, .. } in
             self.store().readings(environment_id, Some(check), None, MOST_READINGS).await?.into_iter().rev()
         {
             let run = match run_id {

@@ -23,7 +23,8 @@ use crate::planner::plan::moved;
 use chrono::Utc;
 use sqlx::postgres::PgConnection;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -34,6 +35,9 @@ const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
 /// A concurrent index build waits for old transactions without making anybody wait behind it; when it is
 /// interrupted it leaves an INVALID index. It gets its own, longer limit.
 const CONCURRENT_LOCK_TIMEOUT_MS: u32 = 600_000;
+
+/// Checks to be read when the rows are in, and how they stand then.
+pub type Checks = Pin<Box<dyn Future<Output = String> + Send>>;
 
 /// Everything an apply works with.
 pub struct Apply {
@@ -49,6 +53,8 @@ pub struct Apply {
     pub files_fingerprint: String,
     /// The rows to write, if the plan writes some.
     pub rows: Option<rows::RowJob>,
+    /// Reads the checks of what was written, as the run's last step; answers how they stand.
+    pub checks: Mutex<Option<Checks>>,
     /// Live stream.
     pub events: Stream,
     /// Set to true by the operator.
@@ -229,9 +235,7 @@ impl Apply {
                     self.bookkeeping(sessions, sql.join(";")).await.map(|()| None)
                 }
                 Step::Seed(_) | Step::Undo(_) => self.write_rows(sessions, index).await,
-                Step::Verify if self.plan.writes_rows() => {
-                    Ok(Some("the server confirmed the commit".to_owned()))
-                }
+                Step::Verify if self.plan.writes_rows() => Ok(Some(self.read_checks().await)),
                 Step::Verify => self.verify(sessions).await.map(Some),
             };
             match result {
@@ -364,6 +368,15 @@ impl Apply {
             ScriptMode::AsWritten | ScriptMode::Stepwise => {
                 self.migrate_apart(sessions, index, done, total, migrate, &sql).await
             }
+        }
+    }
+
+    /// The rows are committed; what the profile expects is read.
+    async fn read_checks(&mut self) -> String {
+        let checks = self.checks.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        match checks {
+            Some(checks) => checks.await,
+            None => "the server confirmed the commit".to_owned(),
         }
     }
 

@@ -131,7 +131,7 @@ pub fn queued_steps(plan: &Plan) -> Vec<RunStep> {
                 ),
                 Step::Seed(seed) => ("Seed", seed.title.clone()),
                 Step::Undo(undo) => ("Undo", format!("{} row changes", undo.rows)),
-                Step::Verify if plan.writes_rows() => ("Verify", "The rows are committed".to_owned()),
+                Step::Verify if plan.writes_rows() => ("Verify", "Read the profile's checks".to_owned()),
                 Step::Verify => ("Verify", "Read the ledger back".to_owned()),
             };
             RunStep {

@@ -12,8 +12,6 @@ pub enum Which<'a> {
     Named(&'a [(String, String)]),
     /// By oid.
     Oids(&'a [u32]),
-    /// All of these schemas.
-    Schemas(&'a [String]),
     /// All that refer to these tables.
     Referring(&'a [u32]),
 }
@@ -25,7 +23,7 @@ pub enum Which<'a> {
 pub async fn read(connection: &mut PgConnection, which: Which<'_>) -> Result<Vec<TableFacts>, sqlx::Error> {
     let list = |oids: &[u32]| oids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     let condition = match which {
-        Which::Named([]) | Which::Oids([]) | Which::Schemas([]) | Which::Referring([]) => {
+        Which::Named([]) | Which::Oids([]) | Which::Referring([]) => {
             return Ok(Vec::new());
         }
         Which::Named(names) => {
@@ -34,10 +32,6 @@ pub async fn read(connection: &mut PgConnection, which: Which<'_>) -> Result<Vec
                 .map(|(schema, name)| format!("({},{})", literal(schema), literal(name)))
                 .collect();
             format!("(n.nspname::text, c.relname::text) IN ({})", names.join(","))
-        }
-        Which::Schemas(schemas) => {
-            let names: Vec<String> = schemas.iter().map(|schema| literal(schema)).collect();
-            format!("n.nspname IN ({})", names.join(","))
         }
         Which::Oids(oids) => format!("c.oid IN ({})", list(oids)),
         Which::Referring(oids) => format!(

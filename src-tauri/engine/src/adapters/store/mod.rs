@@ -7,7 +7,7 @@ mod rows;
 mod runs;
 
 pub use audit::AuditEntry;
-pub use rows::StoredChanges;
+pub use rows::{StoredChanges, StoredReading};
 pub use runs::{NewRun, StepChange};
 
 use crate::domain::{Failure, FailureCode};

@@ -18,6 +18,17 @@ pub struct StoredChanges {
     pub sums: Vec<String>,
 }
 
+/// A reading of a check, with what it was read for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredReading {
+    /// The reading.
+    pub check: CheckResult,
+    /// The run that it was read around.
+    pub run_id: Option<String>,
+    /// It was read when that run's rows were in.
+    pub after: bool,
+}
+
 impl Store {
     /// Keeps what a run did to rows. Synced when it returns.
     ///
@@ -106,22 +117,25 @@ impl Store {
         Ok(seeded)
     }
 
-    /// When the newest apply on an environment ended, and its number.
+    /// When the newest apply on an environment ended, its number and id.
     ///
     /// # Errors
     /// [`crate::domain::FailureCode::Store`].
-    pub async fn last_apply(&self, environment_id: &str) -> Result<Option<(DateTime<Utc>, u32)>, Failure> {
-        let row: Option<(Option<String>, String, i64)> = sqlx::query_as(
-            "SELECT ended_at, started_at, number FROM runs WHERE environment_id = ? AND kind = 'apply' ORDER BY number DESC LIMIT 1",
+    pub async fn last_apply(
+        &self,
+        environment_id: &str,
+    ) -> Result<Option<(DateTime<Utc>, u32, String)>, Failure> {
+        let row: Option<(Option<String>, String, i64, String)> = sqlx::query_as(
+            "SELECT ended_at, started_at, number, id FROM runs WHERE environment_id = ? AND kind = 'apply' ORDER BY number DESC LIMIT 1",
         )
         .bind(environment_id)
         .fetch_optional(&self.durable)
         .await
         .map_err(store_failure)?;
-        row.map(|(ended, started, number)| {
+        row.map(|(ended, started, number, id)| {
             let at =
                 DateTime::parse_from_rfc3339(ended.as_deref().unwrap_or(&started)).map_err(store_failure)?;
-            Ok((at.with_timezone(&Utc), u32::try_from(number).unwrap_or(u32::MAX)))
+            Ok((at.with_timezone(&Utc), u32::try_from(number).unwrap_or(u32::MAX), id))
         })
         .transpose()
     }
@@ -165,9 +179,9 @@ impl Store {
         check: Option<&str>,
         moment: Option<Moment>,
         most: u32,
-    ) -> Result<Vec<(CheckResult, Option<String>)>, Failure> {
-        let rows: Vec<(String, Option<String>)> = sqlx::query_as(
-            "SELECT document, run_id FROM check_readings WHERE environment = ?1 AND (?2 IS NULL OR check_id = ?2) \
+    ) -> Result<Vec<StoredReading>, Failure> {
+        let rows: Vec<(String, Option<String>, String)> = sqlx::query_as(
+            "SELECT document, run_id, moment FROM check_readings WHERE environment = ?1 AND (?2 IS NULL OR check_id = ?2) \
              AND (?3 IS NULL OR moment = ?3) ORDER BY at DESC, rowid DESC LIMIT ?4",
         )
         .bind(environment)
@@ -177,6 +191,11 @@ impl Store {
         .fetch_all(&self.light)
         .await
         .map_err(store_failure)?;
-        rows.into_iter().map(|(document, run)| Ok((from_json(&document)?, run))).collect()
+        rows.into_iter()
+            .map(|(document, run_id, moment)| {
+                let after = moment == Moment::After.word();
+                Ok(StoredReading { check: from_json(&document)?, run_id, after })
+            })
+            .collect()
     }
 }

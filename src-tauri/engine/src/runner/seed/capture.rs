@@ -207,7 +207,7 @@ impl Look<'_> {
             if let Some(session) = other {
                 capture::join_snapshot(&mut session.connection, self.snapshot, 2_000).await?;
                 let limit =
-                    format!("SET LOCAL statement_timeout = {}", self.connector.check_timeout_ms.max(60_000));
+                    format!("SET LOCAL statement_timeout = {}", self.connector.check_timeout_ms.max(40_000));
                 send(&mut session.connection, limit).await?;
             }
         }

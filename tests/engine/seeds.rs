@@ -9,5 +9,6 @@ mod harness;
 mod hostile;
 mod modes;
 mod refusals;
+mod reviewed;
 mod undo;
 mod verify;

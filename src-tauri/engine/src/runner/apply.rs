@@ -199,7 +199,9 @@ impl Apply {
         let total = self.plan.migrations().count();
         let mut done = 0;
         for (index, step) in steps.iter().enumerate().skip(1) {
-            if *self.cancel.borrow() {
+            // Rows that are committed stay, whatever is asked for afterwards.
+            let committed = self.plan.writes_rows() && matches!(step, Step::Verify);
+            if *self.cancel.borrow() && !committed {
                 return Err(
                     Failure::new(FailureCode::Cancelled, "The run was cancelled by the operator.").into()
                 );

@@ -478,36 +478,44 @@ impl<'a> BlockSql<'a> {
                 },
             ));
         }
+        let remembered = self.differs(true).is_some() || self.differs(false).is_some();
         for (number, shape) in self.staging.shapes.iter().enumerate() {
-            let columns: Vec<&ShapeColumn> =
-                shape.columns.iter().filter(|column| self.is_late(column)).collect();
-            if columns.is_empty() {
-                continue;
+            // Rows that were there before keep what is only written when a row is added.
+            for (of, table) in [(WrittenOn::Insert, "missing"), (WrittenOn::Change, "before")] {
+                if table == "before" && !remembered {
+                    continue;
+                }
+                let columns: Vec<&ShapeColumn> =
+                    shape.columns.iter().filter(|column| self.is_late(column) && column.on >= of).collect();
+                if columns.is_empty() {
+                    continue;
+                }
+                let list = |alias: &str| -> Vec<String> {
+                    columns
+                        .iter()
+                        .map(|column| match alias {
+                            "t" => format!("t.{}", identifier(&column.column)),
+                            _ => format!("v.{}", self.value(&column.column)),
+                        })
+                        .collect()
+                };
+                let set: Vec<String> = columns
+                    .iter()
+                    .map(|column| {
+                        format!("{} = v.{}", identifier(&column.column), self.value(&column.column))
+                    })
+                    .collect();
+                statements.push(format!(
+                    "UPDATE {} AS t SET {} FROM {} AS v JOIN {} AS w ON w.drydock_n = v.n WHERE v.shape = {number} AND {} AND {DIFFERS}(ROW({}), ROW({}))",
+                    self.target(),
+                    set.join(", "),
+                    self.values(),
+                    self.temporary(table),
+                    self.same_key("t", "v"),
+                    list("t").join(", "),
+                    list("v").join(", "),
+                ));
             }
-            let set: Vec<String> = columns
-                .iter()
-                .map(|column| format!("{} = v.{}", identifier(&column.column), self.value(&column.column)))
-                .collect();
-            let own: Vec<String> =
-                columns.iter().map(|column| format!("t.{}", identifier(&column.column))).collect();
-            let new: Vec<String> =
-                columns.iter().map(|column| format!("v.{}", self.value(&column.column))).collect();
-            let there = if self.differs(true).is_some() || self.differs(false).is_some() {
-                format!(" OR EXISTS (SELECT FROM {} AS b WHERE b.drydock_n = v.n)", self.temporary("before"))
-            } else {
-                String::new()
-            };
-            statements.push(format!(
-                "UPDATE {} AS t SET {} FROM {} AS v WHERE v.shape = {number} AND {} AND {DIFFERS}(ROW({}), ROW({})) \
-                 AND (EXISTS (SELECT FROM {} AS m WHERE m.drydock_n = v.n){there})",
-                self.target(),
-                set.join(", "),
-                self.values(),
-                self.same_key("t", "v"),
-                own.join(", "),
-                new.join(", "),
-                self.temporary("missing"),
-            ));
         }
         statements
     }

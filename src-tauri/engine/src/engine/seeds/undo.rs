@@ -270,9 +270,28 @@ impl Engine {
                 }
             }
         }
-        used(&mut connection, &mut looked.tables, &referring).await.map_err(read)?;
+        // A row that stays because newer rows use it keeps what it refers to itself, and so on.
+        loop {
+            let before = conflicts(&looked.tables);
+            for conflict in looked
+                .tables
+                .iter_mut()
+                .flat_map(|table| &mut table.rows)
+                .filter_map(|row| row.conflict.as_mut())
+            {
+                conflict.used_by.clear();
+            }
+            used(&mut connection, &mut looked.tables, &referring).await.map_err(read)?;
+            if conflicts(&looked.tables) == before {
+                break;
+            }
+        }
         Ok(looked)
     }
+}
+
+fn conflicts(tables: &[FoundTable]) -> usize {
+    tables.iter().flat_map(|table| &table.rows).filter(|row| row.conflict.is_some()).count()
 }
 
 /// Whether a table's rows can be taken back one by one.

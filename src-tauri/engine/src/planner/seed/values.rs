@@ -109,7 +109,9 @@ impl<'a> BlockRows<'a> {
     /// # Errors
     /// When fields lead to each other in a circle.
     pub fn row(&self, row: u64) -> Result<StagedRow, Unmade> {
-        let shape = self.shape(row);
+        let shape = self
+            .shape(row)
+            .ok_or_else(|| Unmade("The row gives columns that were not planned for.".to_owned()))?;
         let mut cells = vec![None; self.staging.stage.len()];
         for column in &self.staging.shapes[shape].columns {
             match &column.source {
@@ -144,18 +146,22 @@ impl<'a> BlockRows<'a> {
         Ok(StagedRow { shape, cells })
     }
 
-    fn shape(&self, row: u64) -> usize {
+    fn shape(&self, row: u64) -> Option<usize> {
         let shapes = &self.staging.shapes;
         if shapes.len() == 1 {
-            return 0;
+            return Some(0);
         }
         let fits = |shape: &Shape| {
             let same_source = shape.columns.iter().all(|column| {
                 self.cell(row, &column.column).is_some_and(|cell| {
                     (column.on == cell.written_on() || matches!(column.source, Source::Sequence(_)))
                         && match (&column.source, &cell.form) {
-                            (Source::Reference { table, take, by, .. }, Form::Reference(reference)) => {
-                                *table == reference.table
+                            (
+                                Source::Reference { schema, table, take, by, .. },
+                                Form::Reference(reference),
+                            ) => {
+                                *schema == reference.schema.as_deref().unwrap_or(self.maker.schema)
+                                    && *table == reference.table
                                     && *take == reference.take
                                     && match &reference.by {
                                         ReferenceBy::Key(keys) => {
@@ -180,7 +186,7 @@ impl<'a> BlockRows<'a> {
                 .count();
             same_source && given == shape.columns.len()
         };
-        shapes.iter().position(fits).unwrap_or(0)
+        shapes.iter().position(fits)
     }
 
     /// The keys of the row of another block that this row refers to.

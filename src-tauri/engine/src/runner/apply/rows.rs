@@ -87,7 +87,7 @@ impl Apply {
                         .why(failure(&error).what)
                         .unchanged("Every row was taken back; nothing has changed.")
                         .next("Make a new dry run: it shows what is there now."),
-                        _ => failure(&error).unchanged("Every row was taken back; nothing has changed."),
+                        _ => seed::refusal(error),
                     }
                     .into());
                 }
@@ -281,10 +281,10 @@ fn as_shown(captured: &[Captured], shown: Option<&StoredChanges>) -> Result<(), 
         let known = before.and_then(|at| shown.changes.tables.get(at));
         let expected = known.map_or(nothing, counts);
         let sum = before.and_then(|at| shown.sums.get(at));
-        let same_values = !changes.named || sum.is_none_or(|sum| *sum == table.sum) || expected == nothing;
+        let same_values = sum.is_none_or(|sum| *sum == table.sum) || expected == nothing;
         if counts(changes) != expected || !same_values {
             let why = if counts(changes) == expected {
-                format!("In {} the same number of rows would get other values.", changes.table)
+                format!("In {} other rows would change, or they would get other values.", changes.table)
             } else {
                 format!(
                     "In {} the dry run showed {} added, {} changed, {} deleted; now it would be {}, {} and {}.",

@@ -2,7 +2,7 @@
 //! counters tell of more, and in every other table that was reached, the transaction's own row versions are
 //! compared with the rows as they were. What cannot be proven complete is unknown, by name.
 
-use super::captured::{Captured, Collector, Row, empty};
+use super::captured::{Agree, Captured, Collector, Row, empty};
 use super::guard::Guard;
 use super::{RowWork, Stop};
 use crate::adapters::changes::ChangeWriter;
@@ -64,7 +64,11 @@ impl Look<'_> {
                     profile.staging.iter().filter(|other| other.table.oid == staging.table.oid).count() == 1;
                 let counted =
                     reached.get(&staging.table.oid).map(|reached| reached.counters).unwrap_or_default();
-                if !alone || !self.counts {
+                // TRUNCATE and rewrites leave no counters, and late columns write a row twice: then all is compared.
+                let whole = reached
+                    .get(&staging.table.oid)
+                    .is_some_and(|reached| reached.whole.is_some() || reached.exclusive);
+                if !alone || !self.counts || whole || !staging.late.is_empty() {
                     continue;
                 }
                 if let Some(captured) = by_key(work, guard, &profile.staging, number, counted, writer).await?
@@ -183,8 +187,12 @@ impl Look<'_> {
             Some(staging) => compared(staging, &filled),
             None => Vec::new(),
         };
-        let mut collector =
-            Collector::begin(writer, facts, &compared, &hints.sensitive, &filled, hints.named)?;
+        let agree = match &hints.staging {
+            Some(_) => Agree::Columns(&compared),
+            None if hints.strict => Agree::Before,
+            None => Agree::Rows,
+        };
+        let mut collector = Collector::begin(writer, facts, agree, &hints.sensitive, &filled, hints.named)?;
         if let Some(why) = self.unreadable(reached) {
             collector.changes.unknown = Some(why);
             collector.changes.whole = reached.whole;
@@ -278,6 +286,8 @@ struct Reached {
 /// What the work says of a table.
 #[derive(Default)]
 struct Hints {
+    /// What is there before must be what the dry run showed, in every column.
+    strict: bool,
     /// The work names the table; no trigger, cascade or script has to have reached it.
     named: bool,
     /// Rows that the profile names.
@@ -292,11 +302,12 @@ fn hints(rows: &RowWork, oid: u32) -> Hints {
         let sensitive = tables.iter().find(|table| table.facts.oid == oid);
         return Hints {
             named: sensitive.is_some(),
+            strict: true,
             sensitive: sensitive.map(|table| table.sensitive.clone()).unwrap_or_default(),
             ..Hints::default()
         };
     }
-    let RowWork::Profile(profile) = rows else { return Hints::default() };
+    let RowWork::Profile(profile) = rows else { return Hints { strict: true, ..Hints::default() } };
     let mut hints = Hints { all: profile.staging.clone(), ..Hints::default() };
     for staging in profile.staging.iter().filter(|staging| staging.table.oid == oid) {
         hints.sensitive.extend(staging.sensitive.iter().cloned());
@@ -373,10 +384,11 @@ async fn by_key(
     let staging = &all[number];
     let sql = BlockSql::new(staging, number);
     let filled = server_filled(&staging.table, Some(staging), all);
+    let columns_known = compared(staging, &filled);
     let mut collector = Collector::begin(
         writer,
         &staging.table,
-        &compared(staging, &filled),
+        Agree::Columns(&columns_known),
         &staging.sensitive,
         &filled,
         true,
@@ -419,12 +431,9 @@ async fn by_key(
             }
         }
     }
-    // Late columns write a row a second time.
-    let again = if staging.late.is_empty() { 0.0 } else { written.inserted + written.updated };
     let explained = counted.inserted == written.inserted
         && counted.deleted == written.deleted
-        && counted.updated >= written.updated
-        && counted.updated <= written.updated + again;
+        && counted.updated == written.updated;
     if !explained {
         collector.discard()?;
         return Ok(None);

@@ -14,11 +14,48 @@ pub type Row = Vec<Option<String>>;
 /// Collects the changes of one table.
 pub struct Collector<'w> {
     writer: &'w mut ChangeWriter,
-    /// Positions of the columns that two captures must agree in.
-    compared: Vec<usize>,
+    compared: Positions,
     /// What was found.
     pub changes: TableChanges,
     sum: u128,
+}
+
+/// In what two captures of a table must agree, beside what happened to each row.
+#[derive(Debug, Clone, Copy)]
+pub enum Agree<'a> {
+    /// In these columns, before and after.
+    Columns(&'a [&'a str]),
+    /// In every column before; what comes after may differ each time.
+    Before,
+    /// In which rows they are.
+    Rows,
+}
+
+/// Positions of compared columns.
+#[derive(Debug, Default)]
+struct Positions {
+    before: Vec<usize>,
+    after: Vec<usize>,
+}
+
+impl Positions {
+    fn new(table: &TableFacts, agree: Agree<'_>) -> Self {
+        let of = |wanted: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            let named = |(at, name): (usize, &str)| wanted(name).then_some(at);
+            table.columns.iter().map(|column| column.name.as_str()).enumerate().filter_map(named).collect()
+        };
+        match agree {
+            Agree::Columns(names) => {
+                let columns = of(&|name| names.contains(&name));
+                Self { before: columns.clone(), after: columns }
+            }
+            Agree::Before => Self { before: of(&|_| true), after: Vec::new() },
+            Agree::Rows => {
+                let key = table.identity().unwrap_or_default();
+                Self { before: of(&|name| key.iter().any(|key| key == name)), after: Vec::new() }
+            }
+        }
+    }
 }
 
 /// What a capture found in a table.
@@ -31,14 +68,14 @@ pub struct Captured {
 }
 
 impl<'w> Collector<'w> {
-    /// Begins a table in the file. `compared`: the columns that two captures must agree in.
+    /// Begins a table in the file.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn begin(
         writer: &'w mut ChangeWriter,
         table: &TableFacts,
-        compared: &[&str],
+        agree: Agree<'_>,
         sensitive: &[String],
         server_filled: &[String],
         named: bool,
@@ -53,14 +90,12 @@ impl<'w> Collector<'w> {
                 .collect(),
             key: table.identity().map(<[String]>::to_vec).unwrap_or_default(),
         })?;
-        let compared = table
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| compared.contains(&column.name.as_str()))
-            .map(|(at, _)| at)
-            .collect();
-        Ok(Self { writer, compared, changes: empty(table, sensitive, server_filled, named), sum: 0 })
+        Ok(Self {
+            writer,
+            compared: Positions::new(table, agree),
+            changes: empty(table, sensitive, server_filled, named),
+            sum: 0,
+        })
     }
 
     /// Adds a row.
@@ -127,15 +162,15 @@ pub fn empty(
     }
 }
 
-fn digest(kind: RowKind, before: Option<&Row>, after: Option<&Row>, compared: &[usize]) -> u128 {
+fn digest(kind: RowKind, before: Option<&Row>, after: Option<&Row>, compared: &Positions) -> u128 {
     let mut hash = Sha256::new();
     hash.update([kind as u8]);
-    for row in [before, after] {
+    for (row, positions) in [(before, &compared.before), (after, &compared.after)] {
         match row {
             None => hash.update([0]),
             Some(row) => {
                 hash.update([1]);
-                for at in compared {
+                for at in positions {
                     match row.get(*at).and_then(Option::as_deref) {
                         None => hash.update([0]),
                         Some(text) => {

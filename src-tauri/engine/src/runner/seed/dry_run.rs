@@ -176,7 +176,7 @@ impl Course<'_> {
                     "55P03" => "A lock was not free; nobody was kept waiting.".to_owned(),
                     "40001" | "40P01" => "Another session changed the same rows at this moment.".to_owned(),
                     _ => {
-                        tried.refused = Some(failure(&error).unchanged(refused::UNCHANGED));
+                        tried.refused = Some(refused::plain(error));
                         return Ok(tried);
                     }
                 };
@@ -311,10 +311,9 @@ pub(in crate::runner) fn waiting_check(error: sqlx::Error, dry_run: bool) -> Sto
     if super::profile::is_passing(&error) {
         return error.into();
     }
-    let error = script::ScriptError { position: None, statement: None, error };
-    let detail = error.detail().map(|detail| format!(" {detail}")).unwrap_or_default();
+    let why = refused::plain(error).why.unwrap_or_default();
     Failure::new(FailureCode::RowRefused, "A check that waits for the end of the transaction fails.")
-        .why(format!("The server says: {}.{detail}", error.message()))
+        .why(why)
         .unchanged(if dry_run {
             "All of it was taken back; nothing has changed."
         } else {

@@ -15,6 +15,7 @@ pub use dry_run::{Tried, try_out};
 pub(in crate::runner) use dry_run::{ended_itself, moved, no_temporary, waiting_check, write};
 pub use guard::{Attendant, Guard};
 pub use profile::Progress;
+pub(in crate::runner) use refused::plain as refusal;
 pub use undo::{UndoRow, UndoTable, in_order};
 
 use crate::domain::Failure;

@@ -2,10 +2,12 @@
 //! it, what to do.
 
 use crate::adapters::postgres::copy::refused_at;
+use crate::adapters::postgres::failure::failure as failure_of;
 use crate::adapters::postgres::script::ScriptError;
 use crate::domain::profile::Place;
 use crate::domain::staging::{Dangles, Staging};
 use crate::domain::{Failure, FailureCode};
+use crate::planner::seed::policy::sounds_secret;
 use crate::planner::seed::values::BlockRows;
 
 /// What has not changed.
@@ -19,17 +21,37 @@ fn failure(at: &Place, table: &str, what: &str) -> Failure {
     .unchanged(UNCHANGED)
 }
 
-fn server(error: sqlx::Error) -> (String, Option<String>, String) {
+/// Message, detail and code of the server, without values of columns that are never shown.
+fn server(error: sqlx::Error, sensitive: &[String]) -> (String, Option<String>, String) {
     let error = ScriptError { error, position: None, statement: None };
-    // That detail repeats the whole row, with whatever must not be shown of it.
-    let detail = error.detail().filter(|detail| !detail.starts_with("Failing row contains"));
+    let hidden = |name: &str| sounds_secret(name) || sensitive.iter().any(|column| column == name);
+    let detail = error.detail().and_then(|detail| {
+        if detail.starts_with("Failing row contains") {
+            // It repeats the whole row.
+            return None;
+        }
+        match detail.strip_prefix("Key (").and_then(|rest| rest.split_once(")=(")) {
+            Some((names, _)) if names.split(", ").any(|name| hidden(name.trim_matches('"'))) => {
+                Some(format!("Key ({names}), whose value is not shown."))
+            }
+            _ => Some(detail),
+        }
+    });
     (error.message(), detail, error.code().unwrap_or_default())
+}
+
+/// What the server refused while rows were written, where no single row is known.
+pub fn plain(error: sqlx::Error) -> Failure {
+    let failure = failure_of(&error);
+    let (message, detail, code) = server(error, &[]);
+    let detail = detail.map(|detail| format!(" {detail}")).unwrap_or_default();
+    failure.why(format!("The server says: {message} (SQLSTATE {code}).{detail}")).unchanged(UNCHANGED)
 }
 
 /// A value that the server could not read while rows were sent.
 pub fn staged(error: sqlx::Error, staging: &Staging, rows: &BlockRows<'_>) -> Failure {
     let place = refused_at(&error);
-    let (message, _, code) = server(error);
+    let (mut message, _, code) = server(error, &staging.sensitive);
     let Some((line, column)) = place else {
         return Failure::new(
             FailureCode::RowRefused,
@@ -45,6 +67,12 @@ pub fn staged(error: sqlx::Error, staging: &Staging, rows: &BlockRows<'_>) -> Fa
         .and_then(|number| number.parse().ok())
         .map(|at: usize| staging.staged_name(at).to_owned());
     let facts = name.as_deref().and_then(|name| staging.table.column(name));
+    if name
+        .as_deref()
+        .is_none_or(|name| sounds_secret(name) || staging.sensitive.iter().any(|column| column == name))
+    {
+        "the value is refused, and is not shown".clone_into(&mut message);
+    }
     let what = match &name {
         Some(name) => format!("The value of `{name}` does not fit."),
         None => "A value does not fit.".to_owned(),
@@ -61,7 +89,7 @@ pub fn staged(error: sqlx::Error, staging: &Staging, rows: &BlockRows<'_>) -> Fa
 
 /// A row that could not be added or changed.
 pub fn written(error: sqlx::Error, staging: &Staging, rows: &BlockRows<'_>, row: Option<u64>) -> Failure {
-    let (message, detail, code) = server(error);
+    let (message, detail, code) = server(error, &staging.sensitive);
     let why = format!(
         "The server says: {message} (SQLSTATE {code}).{}",
         detail.map(|detail| format!(" {detail}")).unwrap_or_default()

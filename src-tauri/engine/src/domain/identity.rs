@@ -30,6 +30,13 @@ impl TargetIdentity {
         }
     }
 
+    /// Whether it is the same database; where it was reached at does not matter.
+    pub fn is_same_database(&self, other: &Self) -> bool {
+        self.system_identifier == other.system_identifier
+            && self.database_oid == other.database_oid
+            && self.database == other.database
+    }
+
     /// `PostgreSQL 15.18` from the version number.
     pub fn version_words(&self) -> String {
         format!("PostgreSQL {}.{}", self.server_version / 10_000, self.server_version % 10_000)

@@ -202,7 +202,7 @@ impl Engine {
     /// # Errors
     /// [`FailureCode::QueryRefused`] with the server's words; or when the target cannot be reached.
     pub async fn read_query(&self, target: &Target, text: &str) -> Result<QueryResult, Failure> {
-        let (sql, cursor) = single(text).map_err(refused)?;
+        let Single { sql, cursor } = single(text).map_err(|why| refused(why.to_string()))?;
         let mut connection = target.connector.open_reading("drydock query").await?;
         let started = Instant::now();
         let answered = target.connector.read(query::read(&mut connection, &sql, cursor, MOST_ROWS)).await;
@@ -230,33 +230,43 @@ fn check_id(suite: &Suite, expectation: &Expectation) -> String {
     format!("{}#{}", suite.id, expectation.name)
 }
 
-/// The statement, alone and without its semicolon, and whether a cursor can fetch it.
-fn single(text: &str) -> Result<(String, bool), String> {
+/// A statement that may be read, alone and without its semicolon.
+struct Single {
+    sql: String,
+    /// It answers rows that a cursor can fetch piece by piece.
+    cursor: bool,
+}
+
+/// Why a text is not one statement that reads.
+#[derive(Debug, thiserror::Error)]
+enum NotSingle {
+    #[error("It could not be taken apart with certainty. {0}")]
+    Uncertain(String),
+    #[error("There is no statement in it.")]
+    Empty,
+    #[error("It has {0} statements; one at a time is read.")]
+    Many(usize),
+    #[error("`{0}` is not a statement that reads.")]
+    DoesMore(String),
+}
+
+fn single(text: &str) -> Result<Single, NotSingle> {
     let script = sql::analyse(text);
-    if let Some(doubt) = &script.uncertain {
-        return Err(format!("It could not be taken apart with certainty. {doubt}"));
+    if let Some(doubt) = script.uncertain {
+        return Err(NotSingle::Uncertain(doubt));
     }
-    let [statement] = script.statements.as_slice() else {
-        return Err(match script.statements.len() {
-            0 => "There is no statement in it.".to_owned(),
-            count => format!("It has {count} statements; one at a time is read."),
-        });
+    let statement = match script.statements.as_slice() {
+        [] => return Err(NotSingle::Empty),
+        [one] => one,
+        many => return Err(NotSingle::Many(many.len())),
     };
-    let sql = text
-        .get(statement.start as usize..statement.end as usize)
-        .unwrap_or_default()
-        .trim()
-        .trim_end_matches(';')
-        .to_owned();
-    let word: String = sql
-        .chars()
-        .skip_while(|character| *character == '(')
-        .take_while(|character| character.is_ascii_alphabetic())
-        .collect();
+    let (start, end) = (statement.start as usize, statement.end as usize);
+    let sql = text.get(start..end).unwrap_or_default().trim().trim_end_matches(';').to_owned();
+    let word: String = sql.trim_start_matches('(').chars().take_while(char::is_ascii_alphabetic).collect();
     match word.to_ascii_uppercase().as_str() {
-        "SELECT" | "WITH" | "VALUES" | "TABLE" => Ok((sql, true)),
-        "SHOW" | "EXPLAIN" => Ok((sql, false)),
-        other => Err(format!("`{other}` is not a statement that reads.")),
+        "SELECT" | "WITH" | "VALUES" | "TABLE" => Ok(Single { sql, cursor: true }),
+        "SHOW" | "EXPLAIN" => Ok(Single { sql, cursor: false }),
+        other => Err(NotSingle::DoesMore(other.to_owned())),
     }
 }
 
@@ -272,10 +282,10 @@ async fn references(
 }
 
 async fn ask(target: &Target, connection: &mut PgConnection, asked: &Question, check: &mut CheckResult) {
-    let (sql, cursor) = match single(&asked.sql) {
+    let Single { sql, cursor } = match single(&asked.sql) {
         Ok(single) => single,
         Err(why) => {
-            check.why = Some(why);
+            check.why = Some(why.to_string());
             return;
         }
     };

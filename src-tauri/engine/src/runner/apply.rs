@@ -294,10 +294,7 @@ impl Apply {
         }
         let seen = facts.identity(self.connector.place());
         let planned = &self.plan.identity;
-        if seen.system_identifier != planned.system_identifier
-            || seen.database_oid != planned.database_oid
-            || seen.database != planned.database
-        {
+        if !seen.is_same_database(planned) {
             return Err(Failure::new(
                 FailureCode::IdentityChanged,
                 "This is not the database the plan was made for.",

@@ -150,27 +150,18 @@ pub async fn rows(
     Ok(rows)
 }
 
-/// Why rows could not be sent in.
-#[derive(Debug)]
-pub enum WriteError<E> {
-    /// The server refused one, or the line is gone.
-    Server(sqlx::Error),
-    /// There was no next row to send.
-    Source(E),
-}
-
 /// Sends rows into `target` (`table (columns)`). `next` appends rows to the piece it is given and answers
 /// how many; 0: there are no more.
 ///
 /// # Errors
-/// The server's error, after which the transaction is aborted; what `next` answers.
+/// The server's error, after which the transaction is aborted. Inside of it, what `next` answers: no error of
+/// the server's, but the COPY was given up for it.
 pub async fn write<E>(
     connection: &mut PgConnection,
     target: &str,
     mut next: impl FnMut(&mut Vec<u8>, usize) -> Result<u64, E>,
-) -> Result<u64, WriteError<E>> {
-    let mut copy =
-        connection.copy_in_raw(&format!("COPY {target} FROM STDIN")).await.map_err(WriteError::Server)?;
+) -> Result<Result<u64, E>, sqlx::Error> {
+    let mut copy = connection.copy_in_raw(&format!("COPY {target} FROM STDIN")).await?;
     let mut rows = 0;
     let mut piece = Vec::with_capacity(PIECE + 4096);
     loop {
@@ -180,13 +171,13 @@ pub async fn write<E>(
             Ok(count) => rows += count,
             Err(error) => {
                 let _ = copy.abort("no more rows").await;
-                return Err(WriteError::Source(error));
+                return Ok(Err(error));
             }
         }
-        copy.send(&piece[..]).await.map_err(WriteError::Server)?;
+        copy.send(&piece[..]).await?;
     }
-    copy.finish().await.map_err(WriteError::Server)?;
-    Ok(rows)
+    copy.finish().await?;
+    Ok(Ok(rows))
 }
 
 /// Row (1-based) and column that a refused COPY names.

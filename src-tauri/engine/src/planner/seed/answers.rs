@@ -109,7 +109,10 @@ pub fn check(
         }
         let fits = match &value {
             None if input.optional => Ok(None),
-            None => Err(format!("\"{}\" is needed.", input.label)),
+            None => Err(AnswerProblem {
+                input: input.name.clone(),
+                what: format!("\"{}\" is needed.", input.label),
+            }),
             Some(text) => fits(input, text).map(Some),
         };
         match fits {
@@ -119,7 +122,7 @@ pub fn check(
                 value,
                 password,
             }),
-            Err(what) => problems.push(AnswerProblem { input: input.name.clone(), what }),
+            Err(problem) => problems.push(problem),
         }
     }
     if problems.is_empty() { Ok(planned) } else { Err(problems) }
@@ -136,16 +139,23 @@ fn default(input: &Input) -> Option<String> {
     }
 }
 
-fn fits(input: &Input, text: &str) -> Result<String, String> {
+fn fits(input: &Input, text: &str) -> Result<String, AnswerProblem> {
     let label = &input.label;
+    let problem = |what: String| AnswerProblem { input: input.name.clone(), what };
     match &input.kind {
         InputKind::Text { shortest, longest, .. } => {
             let length = text.chars().count();
             if shortest.is_some_and(|least| length < least as usize) {
-                return Err(format!("\"{label}\" needs {} characters or more.", shortest.unwrap_or(0)));
+                return Err(problem(format!(
+                    "\"{label}\" needs {} characters or more.",
+                    shortest.unwrap_or(0)
+                )));
             }
             if longest.is_some_and(|most| length > most as usize) {
-                return Err(format!("\"{label}\" may have {} characters at most.", longest.unwrap_or(0)));
+                return Err(problem(format!(
+                    "\"{label}\" may have {} characters at most.",
+                    longest.unwrap_or(0)
+                )));
             }
             Ok(text.to_owned())
         }
@@ -161,13 +171,15 @@ fn fits(input: &Input, text: &str) -> Result<String, String> {
             if whole && !text.chars().any(char::is_whitespace) {
                 Ok(text.to_owned())
             } else {
-                Err(format!("\"{label}\" is not an e-mail address: it needs a name, @ and a domain."))
+                Err(problem(format!(
+                    "\"{label}\" is not an e-mail address: it needs a name, @ and a domain."
+                )))
             }
         }
         InputKind::Number { min, max, .. } => {
             let text = text.trim();
             if !is_number(text) {
-                return Err(format!("\"{label}\" is not a number."));
+                return Err(problem(format!("\"{label}\" is not a number.")));
             }
             for (bound, words, wrong) in
                 [(min, "at least", std::cmp::Ordering::Less), (max, "at most", std::cmp::Ordering::Greater)]
@@ -175,7 +187,7 @@ fn fits(input: &Input, text: &str) -> Result<String, String> {
                 if let Some(bound) = bound
                     && compare(text, bound) == wrong
                 {
-                    return Err(format!("\"{label}\" must be {words} {bound}."));
+                    return Err(problem(format!("\"{label}\" must be {words} {bound}.")));
                 }
             }
             Ok(text.to_owned())
@@ -184,14 +196,16 @@ fn fits(input: &Input, text: &str) -> Result<String, String> {
             if choices.iter().any(|choice| choice == text) {
                 Ok(text.to_owned())
             } else {
-                Err(format!("\"{label}\" must be one of: {}.", choices.join(", ")))
+                Err(problem(format!("\"{label}\" must be one of: {}.", choices.join(", "))))
             }
         }
         InputKind::Boolean { .. } => match text {
             "true" | "false" => Ok(text.to_owned()),
-            _ => Err(format!("\"{label}\" must be true or false.")),
+            _ => Err(problem(format!("\"{label}\" must be true or false."))),
         },
-        InputKind::Password { .. } => Err(format!("\"{label}\" is a password; it is handed in apart.")),
+        InputKind::Password { .. } => {
+            Err(problem(format!("\"{label}\" is a password; it is handed in apart.")))
+        }
     }
 }
 

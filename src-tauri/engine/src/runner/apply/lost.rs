@@ -7,9 +7,39 @@ use crate::domain::plan::MigrateStep;
 use crate::domain::run::{RunStatus, StepStatus};
 use crate::domain::{Failure, FailureCode};
 use crate::runner::session::wait_gone;
+use sqlx::postgres::PgConnection;
 use std::time::{Duration, Instant};
 
+/// Why the outcome of what was at work stays open.
+pub(super) enum Open {
+    /// The server cannot be reached.
+    Unreachable,
+    /// The session is still at work there.
+    AtWork,
+}
+
 impl Apply {
+    /// A new session on the server, once the one whose line was lost is gone there: what is read then is final.
+    pub(super) async fn after_lost(&self, sessions: &Sessions) -> Result<PgConnection, Open> {
+        self.events.note(
+            "The line to the server was lost. Nothing is sent again; asking the server what became of it.",
+        );
+        let application = format!("drydock settle {}", self.run.id.get(..8).unwrap_or_default());
+        let start = Instant::now();
+        let mut connection = loop {
+            match self.connector.open(&application).await {
+                Ok(connection) => break connection,
+                Err(_) if start.elapsed() >= SETTLE_PATIENCE => return Err(Open::Unreachable),
+                Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+            }
+        };
+        let work = &sessions.work;
+        match in_time(wait_gone(&mut connection, work.pid, &work.application, SETTLE_PATIENCE)).await {
+            Ok(Some(())) => Ok(connection),
+            _ => Err(Open::AtWork),
+        }
+    }
+
     /// The line was lost: nothing is sent again; the server is asked what became of it.
     pub(super) async fn settle_lost(
         &mut self,
@@ -18,43 +48,26 @@ impl Apply {
         migrate: &MigrateStep,
         error: &sqlx::Error,
     ) -> Result<Option<String>, Stop> {
-        self.events.note(
-            "The line to the server was lost. Nothing is sent again; asking the server what became of it.",
-        );
         let lost = |what: String| Failure::new(FailureCode::ConnectionLost, what).why(failure(error).what);
-        let application = format!("drydock settle {}", self.run.id.get(..8).unwrap_or_default());
-        let start = Instant::now();
-        let mut fresh = None;
-        while start.elapsed() < SETTLE_PATIENCE {
-            if let Ok(connection) = self.connector.open(&application).await {
-                fresh = Some(connection);
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
         let attention = |failure: Failure| Stop { status: RunStatus::NeedsAttention, failure };
-        let Some(mut connection) = fresh else {
-            return Err(attention(
-                lost(format!(
-                    "The line was lost while {} ran, and the server cannot be reached.",
-                    migrate.name
-                ))
-                .next("When the server is back, open this run and ask again; nothing was sent twice."),
-            ));
+        let mut connection = match self.after_lost(sessions).await {
+            Ok(connection) => connection,
+            Err(Open::Unreachable) => {
+                return Err(attention(
+                    lost(format!(
+                        "The line was lost while {} ran, and the server cannot be reached.",
+                        migrate.name
+                    ))
+                    .next("When the server is back, open this run and ask again; nothing was sent twice."),
+                ));
+            }
+            Err(Open::AtWork) => {
+                return Err(attention(
+                    lost(format!("The line was lost; the server is still working on {}.", migrate.name))
+                        .next("Open this run and ask again in a while."),
+                ));
+            }
         };
-        let gone = in_time(wait_gone(
-            &mut connection,
-            sessions.work.pid,
-            &sessions.work.application,
-            SETTLE_PATIENCE,
-        ))
-        .await;
-        if !matches!(gone, Ok(Some(()))) {
-            return Err(attention(
-                lost(format!("The line was lost; the server is still working on {}.", migrate.name))
-                    .next("Open this run and ask again in a while."),
-            ));
-        }
         let rows = match in_time(ledger::read(&mut connection, &self.plan.schema)).await {
             Ok(rows) => rows,
             Err(error) => {

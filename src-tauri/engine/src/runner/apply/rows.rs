@@ -2,6 +2,7 @@
 //! only then committed. The transaction's number is journalled before COMMIT is sent, so that after any cut
 //! the server can be asked what became of it.
 
+use super::lost::Open;
 use super::{Apply, SETTLE_PATIENCE, Sessions, Stop, in_time, index_u32, send};
 use crate::adapters::changes::{ChangeKey, ChangeWriter};
 use crate::adapters::postgres::failure::failure;
@@ -12,9 +13,8 @@ use crate::domain::run::{RunStatus, StepStatus};
 use crate::domain::seed::RowChanges;
 use crate::domain::{Failure, FailureCode, Finding, Outcome};
 use crate::runner::seed::{self, Attendant, Captured, Guard, Look, Progress, RowWork};
-use crate::runner::session::wait_gone;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a run needs to write rows.
 pub struct RowJob {
@@ -205,9 +205,6 @@ impl Apply {
         index: usize,
         error: &sqlx::Error,
     ) -> Result<String, Stop> {
-        self.events.note(
-            "The line to the server was lost. Nothing is sent again; asking the server what became of it.",
-        );
         let lost = |what: String| Failure::new(FailureCode::ConnectionLost, what).why(failure(error).what);
         let open = |what: String| Stop {
             status: RunStatus::NeedsAttention,
@@ -215,35 +212,22 @@ impl Apply {
                 .next("When the server is back, open this run and ask again; nothing was sent twice."),
         };
         let sent = committing(self.run.steps[index].note.as_deref()).map(str::to_owned);
-        let application = format!("drydock settle {}", self.run.id.get(..8).unwrap_or_default());
-        let start = Instant::now();
-        let mut fresh = None;
-        while start.elapsed() < SETTLE_PATIENCE {
-            if let Ok(connection) = self.connector.open(&application).await {
-                fresh = Some(connection);
-                break;
+        let mut connection = match self.after_lost(sessions).await {
+            Ok(connection) => connection,
+            Err(Open::Unreachable) => {
+                return Err(open(
+                    "The line was lost while rows were written, and the server cannot be reached.".to_owned(),
+                ));
             }
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
-        let Some(mut connection) = fresh else {
-            return Err(open(
-                "The line was lost while rows were written, and the server cannot be reached.".to_owned(),
-            ));
+            Err(Open::AtWork) => {
+                return Err(open("The line was lost; the server is still working on the rows.".to_owned()));
+            }
         };
-        let gone = in_time(wait_gone(
-            &mut connection,
-            sessions.work.pid,
-            &sessions.work.application,
-            SETTLE_PATIENCE,
-        ))
-        .await;
-        if !matches!(gone, Ok(Some(()))) {
-            return Err(open("The line was lost; the server is still working on the rows.".to_owned()));
-        }
         let committed = match &sent {
             None => Some(false),
             Some(transaction) => match in_time(trial::fate(&mut connection, transaction)).await {
-                Ok(Some(fate)) => Some(fate == "committed"),
+                Ok(Some(fate)) if fate == "committed" => Some(true),
+                Ok(Some(fate)) if fate == "aborted" => Some(false),
                 _ => None,
             },
         };

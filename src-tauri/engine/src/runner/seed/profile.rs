@@ -3,7 +3,7 @@
 use super::guard::Guard;
 use super::{ProfileRows, Stop, refused};
 use crate::adapters::postgres::capture::{PINNED, UNPINNED};
-use crate::adapters::postgres::copy::{self, WriteError};
+use crate::adapters::postgres::copy;
 use crate::adapters::postgres::observe::json;
 use crate::adapters::postgres::script::{self, send};
 use crate::adapters::postgres::seed::BlockSql;
@@ -49,52 +49,43 @@ impl ProfileRows {
             let mut told = Instant::now();
             let mut next = 0_u64;
             let sent = guard
-                .over(async {
-                    let written = copy::write(connection, &sql.copy_target(), |piece, size| {
-                        let first = next;
-                        while next < staging.rows && piece.len() < size {
-                            let row = rows.row(next).map_err(|unmade| {
-                                let at = rows.place(next);
-                                Failure::new(
-                                    FailureCode::ProfileInvalid,
-                                    format!("{}, line {}: {unmade}", at.file, at.line),
-                                )
-                                .unchanged(refused::UNCHANGED)
-                                .next("Correct the profile.")
-                            })?;
-                            let (number, shape) = (next.to_string(), row.shape.to_string());
-                            let cells = row.cells.iter().map(Option::as_deref);
-                            copy::write_row(
-                                piece,
-                                [Some(number.as_str()), Some(shape.as_str())].into_iter().chain(cells),
-                            );
-                            next += 1;
-                        }
-                        if told.elapsed() > TELL_EVERY || next == staging.rows {
-                            told = Instant::now();
-                            progress.events.emit(RunEventKind::Rows {
-                                index: progress.index,
-                                table: staging.table.name.clone(),
-                                done: count(next),
-                                total: count(staging.rows),
-                                all_done: count(sent_before + next),
-                                all: count(all),
-                                seconds: started.elapsed().as_secs_f64(),
-                            });
-                        }
-                        Ok::<u64, Failure>(next - first)
-                    })
-                    .await;
-                    // What is no error of the server's passes through the guard untouched.
-                    match written {
-                        Ok(_) => Ok(Ok(())),
-                        Err(WriteError::Source(failure)) => Ok(Err(failure)),
-                        Err(WriteError::Server(error)) => Err(error),
+                .over(copy::write(connection, &sql.copy_target(), |piece, size| {
+                    let first = next;
+                    while next < staging.rows && piece.len() < size {
+                        let row = rows.row(next).map_err(|unmade| {
+                            let at = rows.place(next);
+                            Failure::new(
+                                FailureCode::ProfileInvalid,
+                                format!("{}, line {}: {unmade}", at.file, at.line),
+                            )
+                            .unchanged(refused::UNCHANGED)
+                            .next("Correct the profile.")
+                        })?;
+                        let (number, shape) = (next.to_string(), row.shape.to_string());
+                        let cells = row.cells.iter().map(Option::as_deref);
+                        copy::write_row(
+                            piece,
+                            [Some(number.as_str()), Some(shape.as_str())].into_iter().chain(cells),
+                        );
+                        next += 1;
                     }
-                })
+                    if told.elapsed() > TELL_EVERY || next == staging.rows {
+                        told = Instant::now();
+                        progress.events.emit(RunEventKind::Rows {
+                            index: progress.index,
+                            table: staging.table.name.clone(),
+                            done: count(next),
+                            total: count(staging.rows),
+                            all_done: count(sent_before + next),
+                            all: count(all),
+                            seconds: started.elapsed().as_secs_f64(),
+                        });
+                    }
+                    Ok::<u64, Failure>(next - first)
+                }))
                 .await;
             match sent {
-                Ok(Ok(())) => {}
+                Ok(Ok(_)) => {}
                 Ok(Err(failure)) => return Err(failure.into()),
                 Err(error) if is_passing(&error) => return Err(error.into()),
                 Err(error) => return Err(refused::staged(error, staging, &rows).into()),

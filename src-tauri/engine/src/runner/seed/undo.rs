@@ -4,7 +4,7 @@
 use super::Stop;
 use super::guard::Guard;
 use crate::adapters::postgres::capture::{PINNED, UNPINNED};
-use crate::adapters::postgres::copy::{self, WriteError};
+use crate::adapters::postgres::copy;
 use crate::adapters::postgres::script::send;
 use crate::adapters::postgres::undo::UndoSql;
 use crate::domain::Failure;
@@ -49,33 +49,25 @@ pub(super) async fn write(
         let columns = table.facts.columns.len();
         let mut next = 0;
         let sent = guard
-            .over(async {
-                let written = copy::write(connection, &sql.copy_target(), |piece, size| {
-                    let first = next;
-                    while next < table.rows.len() && piece.len() < size {
-                        let row = &table.rows[next];
-                        let kind = match row.kind {
-                            RowKind::Inserted => "i",
-                            RowKind::Deleted => "d",
-                            _ => "u",
-                        };
-                        let none = vec![None; columns];
-                        let wrote = row.wrote.as_ref().unwrap_or(&none);
-                        let before = row.before.as_ref().unwrap_or(&none);
-                        let cells = wrote.iter().chain(before).map(Option::as_deref);
-                        let forced = if row.forced { "t" } else { "f" };
-                        copy::write_row(piece, [Some(kind), Some(forced)].into_iter().chain(cells));
-                        next += 1;
-                    }
-                    Ok::<u64, Failure>((next - first) as u64)
-                })
-                .await;
-                match written {
-                    Ok(_) => Ok(Ok(())),
-                    Err(WriteError::Source(failure)) => Ok(Err(failure)),
-                    Err(WriteError::Server(error)) => Err(error),
+            .over(copy::write(connection, &sql.copy_target(), |piece, size| {
+                let first = next;
+                while next < table.rows.len() && piece.len() < size {
+                    let row = &table.rows[next];
+                    let kind = match row.kind {
+                        RowKind::Inserted => "i",
+                        RowKind::Deleted => "d",
+                        _ => "u",
+                    };
+                    let none = vec![None; columns];
+                    let wrote = row.wrote.as_ref().unwrap_or(&none);
+                    let before = row.before.as_ref().unwrap_or(&none);
+                    let cells = wrote.iter().chain(before).map(Option::as_deref);
+                    let forced = if row.forced { "t" } else { "f" };
+                    copy::write_row(piece, [Some(kind), Some(forced)].into_iter().chain(cells));
+                    next += 1;
                 }
-            })
+                Ok::<u64, Failure>((next - first) as u64)
+            }))
             .await?;
         sent?;
     }

@@ -1,0 +1,125 @@
+//! Pairs the row versions that a transaction wrote with the rows as they were, and proves by counting that
+//! nothing is left out.
+
+use super::{BATCH, more};
+use crate::adapters::postgres::{capture, trial};
+use crate::domain::seed::RowKind;
+use crate::domain::tables::TableFacts;
+use crate::runner::seed::Stop;
+use crate::runner::seed::captured::{Collector, Row};
+use crate::runner::seed::guard::Guard;
+use crate::runner::session::Session;
+
+/// Up to how many rows of a table are read one by one where the short proof fails.
+const MOST_COMPARED: u64 = 2_000_000;
+
+/// Pairs own row versions with the rows as they were; answers why that is not proven complete.
+pub(super) async fn pair(
+    work: &mut Session,
+    reader: &mut Session,
+    guard: &mut Guard<'_>,
+    facts: &TableFacts,
+    transaction: &str,
+    collector: &mut Collector<'_>,
+) -> Result<Option<String>, Stop> {
+    let Some(key) = facts.identity().map(<[String]>::to_vec) else {
+        return without_key(work, reader, guard, facts, collector).await;
+    };
+    let positions: Vec<usize> =
+        key.iter().filter_map(|name| facts.columns.iter().position(|column| column.name == *name)).collect();
+    let keys_of = |rows: &[Row]| -> Vec<Row> {
+        rows.iter().map(|row| positions.iter().map(|at| row.get(*at).cloned().flatten()).collect()).collect()
+    };
+    let mut inserted = 0_u64;
+    let mut own = capture::own_rows(&mut work.connection, facts).await?;
+    loop {
+        let batch = guard.over(own.batch(BATCH)).await?;
+        if batch.is_empty() {
+            break;
+        }
+        let before = capture::by_key(&mut reader.connection, facts, &key, &keys_of(&batch)).await?;
+        for (after, before) in batch.iter().zip(&before) {
+            match before {
+                None => {
+                    inserted += 1;
+                    collector.row(RowKind::Inserted, None, Some(after))?;
+                }
+                Some(before) if before == after => {
+                    collector.row(RowKind::Rewritten, Some(before), Some(after))?;
+                }
+                Some(before) => collector.row(RowKind::Updated, Some(before), Some(after))?,
+            }
+        }
+    }
+    drop(own);
+    let xid = (transaction.parse::<u64>().unwrap_or(0) & 0xffff_ffff).to_string();
+    let rows_before = capture::count(&mut reader.connection, facts).await?;
+    let rows_after = guard.over(capture::count(&mut work.connection, facts)).await?;
+    let missing = (rows_before + inserted).saturating_sub(rows_after);
+    if missing == 0 {
+        return Ok((rows_before + inserted != rows_after).then(not_proven));
+    }
+    // Rows are gone. First where the server's own marks point, then, if those do not explain it, everywhere.
+    let mut gone: Vec<Row> = Vec::new();
+    for everywhere in [false, true] {
+        if everywhere && rows_before > MOST_COMPARED {
+            return Ok(Some("Deleted rows could not be told apart among so many.".to_owned()));
+        }
+        gone.clear();
+        let mut candidates = if everywhere {
+            capture::all_rows(&mut reader.connection, facts).await?
+        } else {
+            capture::replaced_rows(&mut reader.connection, facts, &xid).await?
+        };
+        loop {
+            let batch = candidates.batch(BATCH).await?;
+            if batch.is_empty() {
+                break;
+            }
+            let now =
+                guard.over(capture::by_key(&mut work.connection, facts, &key, &keys_of(&batch))).await?;
+            gone.extend(batch.into_iter().zip(now).filter(|(_, now)| now.is_none()).map(|(row, _)| row));
+        }
+        if gone.len() as u64 == missing {
+            break;
+        }
+    }
+    if gone.len() as u64 != missing {
+        return Ok(Some(not_proven()));
+    }
+    for row in &gone {
+        collector.row(RowKind::Deleted, Some(row), None)?;
+    }
+    Ok(None)
+}
+
+fn not_proven() -> String {
+    "The numbers of rows before and after do not add up, so something may be missing here.".to_owned()
+}
+
+/// Without a key only added rows can be told.
+async fn without_key(
+    work: &mut Session,
+    reader: &mut Session,
+    guard: &mut Guard<'_>,
+    facts: &TableFacts,
+    collector: &mut Collector<'_>,
+) -> Result<Option<String>, Stop> {
+    let mut own = capture::own_rows(&mut work.connection, facts).await?;
+    let mut inserted = 0;
+    while let Some(batch) = more(guard.over(own.batch(BATCH)).await?) {
+        for row in batch {
+            inserted += 1;
+            collector.row(RowKind::Inserted, None, Some(&row))?;
+        }
+    }
+    drop(own);
+    let rows_before = capture::count(&mut reader.connection, facts).await?;
+    let rows_after = guard.over(capture::count(&mut work.connection, facts)).await?;
+    let counted = guard.over(trial::counters(&mut work.connection)).await?;
+    let only_added =
+        counted.get(&facts.oid).is_none_or(|counted| counted.updated == 0.0 && counted.deleted == 0.0);
+    Ok((!only_added || rows_before + inserted != rows_after).then(|| {
+        "It has no key that tells its rows apart, and rows of it were changed or deleted.".to_owned()
+    }))
+}

@@ -140,11 +140,20 @@ pub enum Command {
         #[command(flatten)]
         confirm: Confirm,
     },
-    /// Read the checks of a profile, or of all profiles that were seeded on an environment. Exit code 1: a check
-    /// fails or could not be read.
+    /// Read the checks of a profile or of files of checks; without a name, all that an environment has. Exit code 1: a
+    /// check fails or could not be read.
     Verify {
-        /// The profile's folder, or `bundled:NAME`.
-        profile: Option<String>,
+        /// A profile's folder or `bundled:NAME`, a file of checks, or a folder of such files.
+        checks: Option<String>,
+        /// The app's address, for checks of the app.
+        #[arg(long, value_name = "URL", requires = "checks")]
+        app: Option<String>,
+        /// TOML file with a line `name = { environment = "VARIABLE" }` for each secret that requests need.
+        #[arg(long, value_name = "FILE", requires = "checks")]
+        credentials: Option<PathBuf>,
+        /// Run checks that write on production, too; elsewhere they run anyway.
+        #[arg(long, requires = "checks")]
+        writing: bool,
         /// Target.
         #[command(flatten)]
         on: On,

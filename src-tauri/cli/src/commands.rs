@@ -93,8 +93,9 @@ async fn carry_out(engine: &Engine, command: Command) -> Result<Answer, Failure>
             let target = target(engine, &on).await?;
             seeds::undo(engine, &target, &on, &confirm, &run, take_back_changed, dry_run).await
         }
-        Command::Verify { profile, on } => {
-            seeds::verify(engine, &target(engine, &on).await?, profile.as_deref()).await
+        Command::Verify { checks, app, credentials, writing, on } => {
+            let form = seeds::AppForm { app, credentials: credentials.as_deref(), writing };
+            seeds::verify(engine, &target(engine, &on).await?, checks.as_deref(), form).await
         }
         Command::Runs { run, search, on } => runs(engine, run.as_deref(), &search, &on).await,
     }

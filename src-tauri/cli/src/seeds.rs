@@ -8,7 +8,7 @@ use drydock_engine::domain::run::RunStatus;
 use drydock_engine::domain::secret::Secret;
 use drydock_engine::domain::seed::{Answer as Given, AnswerValue, RowChanges, SeedAnswers, UndoChoice};
 use drydock_engine::domain::{Failure, FailureCode, Outcome};
-use drydock_engine::{Engine, Target};
+use drydock_engine::{AppAnswers, Engine, Target};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -21,47 +21,51 @@ pub struct Form<'a> {
     pub scale: Option<u32>,
 }
 
-/// A folder that is there is meant as one; else it is an id.
-fn id_of(profile: &str) -> String {
-    let folder = PathBuf::from(profile);
-    match folder.canonicalize() {
-        Ok(folder) if folder.is_dir() => folder.display().to_string(),
-        _ => profile.to_owned(),
-    }
+/// A folder or file that is there is meant as one; else it is an id.
+fn id_of(named: &str) -> String {
+    PathBuf::from(named).canonicalize().map_or_else(|_| named.to_owned(), |path| path.display().to_string())
 }
 
 fn unusable(what: String, next: &str) -> Failure {
     Failure::new(FailureCode::ProfileInvalid, what).unchanged("Nothing was written.").next(next)
 }
 
-fn answers(engine: &Engine, form: &Form<'_>) -> Result<SeedAnswers, Failure> {
-    let mut answers = SeedAnswers { answers: Vec::new(), scale: form.scale };
-    let Some(path) = form.inputs else { return Ok(answers) };
+/// The lines of a TOML file.
+fn table_of(path: &Path) -> Result<toml::Table, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        unusable(format!("{} cannot be read: {error}.", path.display()), "Name a TOML file with the answers.")
+        unusable(format!("{} cannot be read: {error}.", path.display()), "Name a TOML file that is there.")
     })?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| {
+    toml::from_str(&text).map_err(|error| {
         unusable(
             format!("{} is no TOML: {}", path.display(), error.message()),
             "Write one `name = \"value\"` a line.",
         )
-    })?;
-    for (name, value) in table {
+    })
+}
+
+/// The secret in the variable that `{ environment = "VARIABLE" }` names.
+fn from_environment(name: &str, table: &toml::Table) -> Result<Secret, Failure> {
+    let variable = table.get("environment").and_then(toml::Value::as_str);
+    let secret = variable.and_then(|variable| std::env::var(variable).ok());
+    secret.filter(|_| table.len() == 1).map(Secret::new).ok_or_else(|| {
+        unusable(
+            format!("`{name}` names no variable that is set."),
+            "Write `{ environment = \"VARIABLE\" }` and set the variable.",
+        )
+    })
+}
+
+fn answers(engine: &Engine, form: &Form<'_>) -> Result<SeedAnswers, Failure> {
+    let mut answers = SeedAnswers { answers: Vec::new(), scale: form.scale };
+    let Some(path) = form.inputs else { return Ok(answers) };
+    for (name, value) in table_of(path)? {
         let value = match value {
+            toml::Value::Table(table) => {
+                AnswerValue::Secret { handle: engine.password_set(from_environment(&name, &table)?) }
+            }
             toml::Value::String(text) => AnswerValue::Text { text },
             toml::Value::Integer(number) => AnswerValue::Text { text: number.to_string() },
             toml::Value::Boolean(value) => AnswerValue::Text { text: value.to_string() },
-            toml::Value::Table(table) => {
-                let variable = table.get("environment").and_then(toml::Value::as_str);
-                let secret = variable.and_then(|variable| std::env::var(variable).ok());
-                let Some(secret) = secret.filter(|_| table.len() == 1) else {
-                    return Err(unusable(
-                        format!("`{name}` names no variable that is set."),
-                        "Write `{ environment = \"VARIABLE\" }` and set the variable.",
-                    ));
-                };
-                AnswerValue::Secret { handle: engine.password_set(Secret::new(secret)) }
-            }
             _ => {
                 return Err(unusable(
                     format!(
@@ -164,7 +168,7 @@ pub async fn seed(
     let mut answer = carried(engine, target, on, confirm, review, started).await?;
     if answer.code == exit::DONE {
         // The rows are in, whatever becomes of the checks.
-        match engine.verify_profile(target, &id_of(profile)).await {
+        match engine.verify_source(target, &id_of(profile), AppAnswers::default()).await {
             Ok(verification) => {
                 answer.text.push_str(&format!("{}\n", verification.headline));
                 put(&mut answer.json, "verification", json!(verification));
@@ -237,11 +241,39 @@ pub async fn undo(
     Ok(answer)
 }
 
+/// What checks of the app need.
+pub struct AppForm<'a> {
+    /// The app's address.
+    pub app: Option<String>,
+    /// File with secrets.
+    pub credentials: Option<&'a Path>,
+    /// Those that write run on production, too.
+    pub writing: bool,
+}
+
 /// Reads checks.
-pub async fn verify(engine: &Engine, target: &Target, profile: Option<&str>) -> Result<Answer, Failure> {
-    let verification = match profile {
-        Some(profile) => engine.verify_profile(target, &id_of(profile)).await?,
-        None => engine.verify(target).await?,
+pub async fn verify(
+    engine: &Engine,
+    target: &Target,
+    checks: Option<&str>,
+    form: AppForm<'_>,
+) -> Result<Answer, Failure> {
+    let mut answers = AppAnswers { app: form.app, credentials: Vec::new(), writing: form.writing };
+    if let Some(path) = form.credentials {
+        for (name, value) in table_of(path)? {
+            let toml::Value::Table(table) = value else {
+                return Err(unusable(
+                    format!("`{name}` is a secret in clear."),
+                    "Write `{ environment = \"VARIABLE\" }` and set the variable.",
+                ));
+            };
+            let secret = from_environment(&name, &table)?;
+            answers.credentials.push((name, secret));
+        }
+    }
+    let verification = match checks {
+        Some(checks) => engine.verify_source(target, &id_of(checks), answers).await?,
+        None => engine.verify(target, &[]).await?,
     };
     let mut text = format!("{}\n{}\n", verification.headline, visible(&verification.lead));
     for check in &verification.checks {

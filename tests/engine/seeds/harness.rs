@@ -1,12 +1,15 @@
 //! One server, one engine, profiles to try on it.
 
-use drydock_engine::domain::environment::Tier;
+use drydock_engine::domain::environment::{
+    AccessDraft, Colour, EnvironmentDraft, GuardRules, PasswordChoice, Tier,
+};
 use drydock_engine::domain::plan::{Confirmation, PlanReview};
 use drydock_engine::domain::run::{Run, RunStatus};
-use drydock_engine::domain::secret::Secret;
+use drydock_engine::domain::secret::{Keeping, Secret};
 use drydock_engine::domain::seed::{
     Answer, AnswerValue, CellView, RowChange, RowChanges, RowQuery, SeedAnswers, TableChanges, UndoChoice,
 };
+use drydock_engine::domain::transport::TransportDraft;
 use drydock_engine::domain::{Failure, FailureCode};
 use drydock_engine::{ApplyOptions, Engine, Target};
 use drydock_lab::{Postgres, Version};
@@ -45,6 +48,24 @@ impl Bench {
         run(&mut connection, sql).await;
         let target = Target::from_url(&Secret::new(url.clone()), Tier::Development, None).unwrap();
         Base { url, target, connection }
+    }
+
+    /// A stored environment of the database; its id.
+    pub async fn environment(&self, name: &str, url: &str) -> String {
+        let parsed = self.engine.address_parse(url).unwrap();
+        let handle = parsed.password.unwrap();
+        let password = PasswordChoice::Pending { handle, keeping: Keeping::AskEachTime };
+        let draft = EnvironmentDraft {
+            name: name.to_owned(),
+            tier: Tier::Development,
+            colour: Colour::Tier,
+            runtime: None,
+            direct: AccessDraft { address: parsed.address, password },
+            transport: TransportDraft::default(),
+            rules: GuardRules::for_tier(Tier::Development),
+            migrations_folder: None,
+        };
+        self.engine.environment_create(draft).await.unwrap().id
     }
 
     /// Plans and dry-runs; the changes it would make.

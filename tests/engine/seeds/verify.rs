@@ -2,6 +2,7 @@
 //! neither.
 
 use super::harness::{Bench, nothing, profile_of, run, text};
+use drydock_engine::AppAnswers;
 use drydock_engine::domain::verification::CheckResult;
 use drydock_engine::domain::{FailureCode, Outcome};
 
@@ -73,7 +74,7 @@ async fn a_healthy_database_is_green_and_each_planted_fault_is_red_with_its_word
     let profile = profile_of(PROFILE);
     let id = profile.path().display().to_string();
     bench.seed(&base.target, profile.path(), nothing()).await;
-    let well = bench.engine.verify_profile(&base.target, &id).await.unwrap();
+    let well = bench.engine.verify_source(&base.target, &id, AppAnswers::default()).await.unwrap();
     assert_eq!(
         (well.outcome, well.headline.as_str()),
         (Outcome::Pass, "All 11 checks hold."),
@@ -87,7 +88,7 @@ async fn a_healthy_database_is_green_and_each_planted_fault_is_red_with_its_word
         (
             "UPDATE orders SET total = 0 WHERE number = 'A1'",
             "No order without amount",
-            "1 rows speak against it.",
+            "1 row speaks against it.",
         ),
         ("ALTER TABLE orders ALTER total TYPE numeric(10,2)", "Total is money", "it is numeric(10,2)"),
         ("DROP INDEX orders_client_id", "Index", "it is missing"),
@@ -95,7 +96,7 @@ async fn a_healthy_database_is_green_and_each_planted_fault_is_red_with_its_word
         (
             "SET session_replication_role = replica; UPDATE orders SET client_id = 99 WHERE number = 'A1'",
             "No orphans",
-            "1 rows speak against it.",
+            "1 row speaks against it.",
         ),
         ("INSERT INTO clients (id, code) VALUES (500, 'y')", "Sequence", "the highest one 500"),
         (
@@ -110,7 +111,7 @@ async fn a_healthy_database_is_green_and_each_planted_fault_is_red_with_its_word
         ),
     ] {
         run(&mut base.connection, fault).await;
-        let seen = bench.engine.verify_profile(&base.target, &id).await.unwrap();
+        let seen = bench.engine.verify_source(&base.target, &id, AppAnswers::default()).await.unwrap();
         let failed = check(&seen.checks, name);
         assert_eq!(failed.outcome, Outcome::Block, "{fault}: {failed:?}");
         assert!(failed.why.as_ref().unwrap().contains(said), "{fault}: {:?}", failed.why);
@@ -126,7 +127,7 @@ async fn a_healthy_database_is_green_and_each_planted_fault_is_red_with_its_word
     }
     let rows = {
         run(&mut base.connection, "UPDATE orders SET total = 0 WHERE number = 'A1'").await;
-        let seen = bench.engine.verify_profile(&base.target, &id).await.unwrap();
+        let seen = bench.engine.verify_source(&base.target, &id, AppAnswers::default()).await.unwrap();
         check(&seen.checks, "No order without amount").rows.clone().unwrap()
     };
     assert_eq!(
@@ -135,7 +136,7 @@ async fn a_healthy_database_is_green_and_each_planted_fault_is_red_with_its_word
         "people's addresses are masked in samples"
     );
     run(&mut base.connection, "ALTER TABLE orders RENAME TO orders_old").await;
-    let seen = bench.engine.verify_profile(&base.target, &id).await.unwrap();
+    let seen = bench.engine.verify_source(&base.target, &id, AppAnswers::default()).await.unwrap();
     let unread = check(&seen.checks, "Sum");
     assert_eq!(unread.outcome, Outcome::Unknown);
     assert!(unread.why.as_ref().unwrap().contains("a table of it does not exist"), "{unread:?}");

@@ -9,6 +9,7 @@
     reason = "a part that cannot start ends the test"
 )]
 
+mod app;
 mod keyring;
 mod network;
 mod parts;
@@ -18,6 +19,7 @@ mod prisma;
 mod slow;
 mod ssh;
 
+pub use app::App;
 pub use keyring::Keyring;
 pub use network::{Capture, Network};
 pub use parts::{corpus, free_port, repository};

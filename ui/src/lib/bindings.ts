@@ -644,11 +644,110 @@ async verificationLast(environmentId: string) : Promise<Result<Verification, Fai
 }
 },
 /**
- * Reads every check.
+ * Reads every check; on production, of those that write only the named ones.
  */
-async verify(environmentId: string) : Promise<Result<Verification, Failure>> {
+async verify(environmentId: string, writing: string[]) : Promise<Result<Verification, Failure>> {
     try {
-    return { status: "ok", data: await TAURI_INVOKE("verify", { environmentId }) };
+    return { status: "ok", data: await TAURI_INVOKE("verify", { environmentId, writing }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Where the checks of the app come from, and what they still need.
+ */
+async checkSetup(environmentId: string) : Promise<Result<CheckSetup, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("check_setup", { environmentId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Sets the address of the app; null: it has none.
+ */
+async checkAppSet(environmentId: string, address: string | null) : Promise<Result<CheckSetup, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("check_app_set", { environmentId, address }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Reads the files of checks of a folder, too.
+ */
+async checkFolderAdd(environmentId: string, folder: string) : Promise<Result<CheckSetup, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("check_folder_add", { environmentId, folder }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Reads the files of a folder no longer.
+ */
+async checkFolderRemove(environmentId: string, folder: string) : Promise<Result<CheckSetup, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("check_folder_remove", { environmentId, folder }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Keeps a secret that requests need; it was handed in before.
+ */
+async checkCredentialSet(environmentId: string, name: string, handle: string, keeping: Keeping) : Promise<Result<CheckSetup, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("check_credential_set", { environmentId, name, handle, keeping }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * The text of a file of checks.
+ */
+async checkFile(environmentId: string, path: string) : Promise<Result<CheckFile, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("check_file", { environmentId, path }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * What is wrong in a text of checks; it is written nowhere.
+ */
+async checkTextJudge(name: string, text: string) : Promise<Result<ProfileProblem[], Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("check_text_judge", { name, text }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Writes a file of checks, new or as it was read.
+ */
+async checkFileSave(environmentId: string, path: string, text: string, digest: string | null) : Promise<Result<CheckSetup, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("check_file_save", { environmentId, path, text, digest }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * The text of a check, from what a form asks.
+ */
+async checkCompose(draft: CheckDraft) : Promise<Result<string, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("check_compose", { draft }) };
 } catch (e) {
     if(e instanceof Error) throw e;
     else return { status: "error", error: e  as any };
@@ -818,6 +917,26 @@ name: string;
  */
 value: AnswerValue }
 /**
+ * One thing that an answer was asked for.
+ */
+export type AnswerFound = { 
+/**
+ * What.
+ */
+what: string; 
+/**
+ * As found; `None`: it is not there.
+ */
+now: string | null; 
+/**
+ * As expected.
+ */
+expected: string; 
+/**
+ * Verdict.
+ */
+outcome: Outcome }
+/**
  * The value of an answer.
  */
 export type AnswerValue = 
@@ -982,6 +1101,38 @@ sensitive: boolean;
  */
 server_filled: boolean }
 /**
+ * A check as a form asks for it; written into a file by [`crate::planner::profile::compose`].
+ */
+export type CheckDraft = { 
+/**
+ * Name.
+ */
+name: string; 
+/**
+ * What it asks.
+ */
+asks: DraftAsks }
+/**
+ * The text of a file of checks.
+ */
+export type CheckFile = { 
+/**
+ * Its path.
+ */
+path: string; 
+/**
+ * Its text.
+ */
+text: string; 
+/**
+ * SHA-256 over it, to see whether somebody else wrote it meanwhile.
+ */
+digest: string; 
+/**
+ * What is wrong in it.
+ */
+problems: ProfileProblem[] }
+/**
  * Where a check looks.
  */
 export type CheckPart = 
@@ -992,7 +1143,19 @@ export type CheckPart =
 /**
  * Tables, columns, types.
  */
-"schema"
+"schema" | 
+/**
+ * Answers of the app's interface.
+ */
+"api" | 
+/**
+ * Pages that people see.
+ */
+"page" | 
+/**
+ * What somebody does with the app, from beginning to end.
+ */
+"functional"
 /**
  * One reading of a check, for its history.
  */
@@ -1068,7 +1231,39 @@ sql: string | null;
 /**
  * Rows that speak against it.
  */
-rows: QueryResult | null }
+rows: QueryResult | null; 
+/**
+ * The requests of a check of the app, in the order they were sent.
+ */
+requests?: RequestResult[]; 
+/**
+ * Whether it writes; `None`: it only reads.
+ */
+writes?: Writes | null }
+/**
+ * Where an environment's checks of the app come from.
+ */
+export type CheckSetup = { 
+/**
+ * The app's address.
+ */
+app: string | null; 
+/**
+ * Folders with files of checks.
+ */
+folders: string[]; 
+/**
+ * The files.
+ */
+suites: SuiteSummary[]; 
+/**
+ * Secrets that requests need.
+ */
+credentials: NeededCredential[]; 
+/**
+ * Folders that cannot be read, and why.
+ */
+unreadable: string[] }
 /**
  * A choice and its reason. The operator may choose otherwise.
  */
@@ -1242,6 +1437,22 @@ usable: boolean;
  * The SSH host's key that was not accepted: an unknown one can be compared and pinned.
  */
 host_key?: HostKeyReport | null }
+/**
+ * What a check of a form asks.
+ */
+export type DraftAsks = 
+/**
+ * The app, with one request that reads.
+ */
+{ kind: "app"; part: CheckPart; path: string; status: number | null; within_ms: number | null; text: string | null; json: [string, string] | null; bearer: string | null } | 
+/**
+ * How many rows a table has.
+ */
+{ kind: "count"; table: string; condition: string | null; at_least: number } | 
+/**
+ * A query that must find no row.
+ */
+{ kind: "no_row"; sql: string }
 /**
  * How bad a difference is.
  */
@@ -2838,6 +3049,30 @@ export type Mode =
  */
 { kind: "replace" }
 /**
+ * A secret that requests need.
+ */
+export type NeededCredential = { 
+/**
+ * Name in the files.
+ */
+name: string; 
+/**
+ * Words of the form.
+ */
+label: string; 
+/**
+ * Titles of what needs it.
+ */
+asked_by: string[]; 
+/**
+ * Where it is kept; `None`: it is not set.
+ */
+kept: Keeping | null; 
+/**
+ * Why it cannot be used now; `None`: it can.
+ */
+problem: string | null }
+/**
  * A safe next step.
  */
 export type NextButton = 
@@ -3485,6 +3720,50 @@ refused: string | null;
  * The one Drydock recommends.
  */
 recommended: boolean }
+/**
+ * What became of one request.
+ */
+export type RequestResult = { 
+/**
+ * Name.
+ */
+name: string; 
+/**
+ * Method and path, without what was filled into them.
+ */
+request: string; 
+/**
+ * It takes back what the others wrote.
+ */
+cleanup: boolean; 
+/**
+ * Status; `None`: no answer.
+ */
+status: number | null; 
+/**
+ * Milliseconds until the whole answer was there.
+ */
+milliseconds: number | null; 
+/**
+ * How often it was sent.
+ */
+tries: number; 
+/**
+ * Verdict.
+ */
+outcome: Outcome; 
+/**
+ * Why, as a sentence.
+ */
+why: string | null; 
+/**
+ * What was looked at in the answer.
+ */
+found: AnswerFound[]; 
+/**
+ * What was kept of it for later requests; secret ones masked.
+ */
+kept: string[] }
 /**
  * A changed row.
  */
@@ -4433,6 +4712,34 @@ export type StepStatus =
  */
 "not_run"
 /**
+ * A file of checks.
+ */
+export type SuiteSummary = { 
+/**
+ * Its path.
+ */
+id: string; 
+/**
+ * Title; the file's name where it cannot be read.
+ */
+title: string; 
+/**
+ * What it is for.
+ */
+description: string; 
+/**
+ * How many checks it has.
+ */
+checks: number; 
+/**
+ * How many of them ask the app.
+ */
+flows: number; 
+/**
+ * What is wrong in it; such a file is not read.
+ */
+problems: ProfileProblem[] }
+/**
  * Rows changed in one table.
  */
 export type TableChanges = { 
@@ -4961,6 +5268,18 @@ export type WholeTable =
  * It is gone.
  */
 "dropped"
+/**
+ * What a flow says of its writing.
+ */
+export type Writes = { 
+/**
+ * The account that it writes as.
+ */
+account: string; 
+/**
+ * What stays behind; `None`: its last requests clean up.
+ */
+leaves: string | null }
 
 /** tauri-specta globals **/
 

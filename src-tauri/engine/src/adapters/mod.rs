@@ -1,8 +1,9 @@
-//! The only users of sqlx, rustls, openssh, russh, the keyring, the file system and child processes. Adapters import
+//! The only users of sqlx, reqwest, rustls, openssh, russh, the keyring, the file system and child processes. Adapters import
 //! only `domain`.
 
 pub mod changes;
 pub mod files;
+pub mod http;
 pub mod keyring;
 pub mod postgres;
 pub mod sandbox;

@@ -46,15 +46,17 @@ fn regclass(name: &TableName, schema: &str) -> String {
     format!("pg_catalog.to_regclass({})", text(&table(name, schema)))
 }
 
-/// The questions that an expectation asks. `keys`: the references of a table, for `no_orphans`.
-pub fn question(expectation: &Expectation, schema: &str, keys: &[ForeignKey]) -> Question {
+/// The question that an expectation asks the database; `None`: it asks the app. `keys`: the references of a table, for
+/// `no_orphans`.
+pub fn question(expectation: &Expectation, schema: &str, keys: &[ForeignKey]) -> Option<Question> {
     let database = |sql: String, judge: Judge, expected: String| Question {
         part: CheckPart::Database,
         sql,
         expected,
         judge,
     };
-    match &expectation.what {
+    Some(match &expectation.what {
+        Expected::Http(_) => return None,
         Expected::Count { table: name, condition, holds } => database(
             format!(
                 "SELECT count(*) FROM {}{}",
@@ -95,7 +97,7 @@ pub fn question(expectation: &Expectation, schema: &str, keys: &[ForeignKey]) ->
             judge: Judge::Value(Condition::Equals(labels.join(", "))),
         },
         Expected::Exists { table: name, part } => exists(name, part.as_ref(), schema),
-    }
+    })
 }
 
 fn trimmed(sql: &str) -> String {
@@ -221,7 +223,10 @@ pub fn judge(question: &Question, rows: &[Vec<Option<String>>], more: bool, befo
             0 => known(Some("0".to_owned()), Outcome::Pass, None),
             count => {
                 let count = if more { format!("{count}+") } else { count.to_string() };
-                let why = format!("{count} rows speak against it.");
+                let why = match count.as_str() {
+                    "1" => "1 row speaks against it.".to_owned(),
+                    count => format!("{count} rows speak against it."),
+                };
                 known(Some(count), Outcome::Block, Some(why))
             }
         },
@@ -257,7 +262,7 @@ pub fn judge(question: &Question, rows: &[Vec<Option<String>>], more: bool, befo
     }
 }
 
-fn holds(condition: &Condition, value: &str, before: Option<&str>) -> (Outcome, Option<String>) {
+pub(super) fn holds(condition: &Condition, value: &str, before: Option<&str>) -> (Outcome, Option<String>) {
     let verdict = |well: bool, why: String| {
         if well { (Outcome::Pass, None) } else { (Outcome::Block, Some(why)) }
     };

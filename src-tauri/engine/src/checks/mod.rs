@@ -3,5 +3,6 @@
 pub mod drift;
 pub mod effects;
 pub mod expectations;
+pub mod http;
 pub mod lint;
 pub mod repair;

@@ -8,6 +8,7 @@ pub mod drift;
 pub mod environment;
 pub mod error;
 pub mod finding;
+pub mod http;
 pub mod identity;
 pub mod ledger;
 pub mod migration;

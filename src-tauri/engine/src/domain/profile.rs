@@ -4,7 +4,9 @@
 mod expectation;
 mod form;
 
-pub use expectation::{Condition, Expectation, Expected, SoftReference, TableName, TablePart};
+pub use expectation::{
+    CheckSuite, Checks, Condition, Expectation, Expected, SoftReference, TableName, TablePart,
+};
 pub use form::{
     Cell, Fake, Filter, Form, Generator, HashAlgorithm, NamedCell, Reference, ReferenceBy, Spread, Template,
     TemplatePart, WrittenOn,
@@ -51,7 +53,7 @@ pub struct Profile {
     /// What it writes.
     pub work: Work,
     /// What must hold afterwards.
-    pub expectations: Vec<Expectation>,
+    pub checks: Checks,
 }
 
 /// The factor that `repeat` is multiplied by.

@@ -183,6 +183,7 @@ impl Engine {
         for credential in credentials(&environment) {
             self.secrets().forget(credential).await?;
         }
+        self.forget_checks(id).await?;
         self.store().delete_environment(id).await?;
         let target = Target::bare(environment);
         self.audit(&target, "delete environment", "", "deleted").await

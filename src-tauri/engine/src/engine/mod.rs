@@ -19,6 +19,7 @@ mod verification;
 pub use observe::Observation;
 pub use plans::ApplyOptions;
 pub use settings::{Settings, Theme};
+pub use verification::AppAnswers;
 
 use crate::adapters::changes::ChangeKey;
 use crate::adapters::keyring::SecretStore;

@@ -5,6 +5,7 @@ pub mod drift;
 pub mod dry_run;
 pub mod events;
 pub mod examine;
+pub mod flow;
 pub mod rendering;
 pub mod replay;
 pub mod seed;

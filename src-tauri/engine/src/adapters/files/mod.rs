@@ -2,6 +2,7 @@
 //! (prisma/prisma since 6.6: Node's `readdir` with file types, UTF-8 with replacement, root collation).
 
 pub mod profiles;
+pub mod suites;
 
 use crate::domain::migration::{MigrationFile, MigrationSet};
 use crate::domain::{Failure, FailureCode};

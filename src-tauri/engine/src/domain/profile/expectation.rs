@@ -1,6 +1,27 @@
 //! What a profile expects of the database afterwards.
 
 use super::Place;
+use crate::domain::http::{HttpFlow, NamedCredential};
+
+/// A file of checks, `checks/*.toml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckSuite {
+    /// Name on the screen.
+    pub title: String,
+    /// What it is for.
+    pub description: String,
+    /// Its checks.
+    pub checks: Checks,
+}
+
+/// The checks that a suite or a profile brings, and what they need.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Checks {
+    /// Secrets that requests need.
+    pub credentials: Vec<NamedCredential>,
+    /// The checks.
+    pub expectations: Vec<Expectation>,
+}
 
 /// What must hold afterwards.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +95,8 @@ pub enum Expected {
         /// States that mean failure.
         values: Vec<String>,
     },
+    /// The app answers requests as it should.
+    Http(HttpFlow),
 }
 
 /// A table's (or type's) name as written.

@@ -188,7 +188,7 @@ fn summary(id: &str, tier: Tier, last: &[(String, LastSeed)]) -> ProfileSummary 
         Ok(profile) => {
             summary.refused = policy::refused(&profile, tier);
             summary.writes = work(&profile, profile.scale.map_or(1, |scale| scale.default));
-            summary.expectations = u32::try_from(profile.expectations.len()).unwrap_or(u32::MAX);
+            summary.expectations = u32::try_from(profile.checks.expectations.len()).unwrap_or(u32::MAX);
             summary.title = profile.title;
             summary.description = profile.description;
             summary.tiers = profile.tiers;

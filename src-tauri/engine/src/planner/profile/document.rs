@@ -1,6 +1,5 @@
 //! `profile.toml` as it is read: from bytes to lines, keys that are not known, and values of the wrong type.
 
-use super::PROFILE_FILE;
 use super::inputs::{self, InputFacts};
 use super::problems::{Problems, instead, nearest, one_of, quoted};
 use super::words::Words;
@@ -15,6 +14,8 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
 /// What is known while a profile is read.
 pub(super) struct Reading<'a> {
+    /// The file that is read, as its problems name it.
+    file: &'a str,
     /// The profile's files.
     pub(super) files: &'a BTreeMap<String, Vec<u8>>,
     /// What is wrong so far.
@@ -25,6 +26,8 @@ pub(super) struct Reading<'a> {
     pub(super) tables: Vec<TableName>,
     /// The largest scale, if there is one.
     pub(super) scale: Option<u32>,
+    /// The secrets that requests may name.
+    pub(super) credentials: Vec<String>,
     /// Keys that were probably meant by unknown ones, each with where its table begins.
     misspelt: Vec<(usize, String)>,
     text: &'a str,
@@ -32,13 +35,15 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(files: &'a BTreeMap<String, Vec<u8>>) -> Self {
+    pub(super) fn new(file: &'a str, files: &'a BTreeMap<String, Vec<u8>>) -> Self {
         Self {
+            file,
             files,
             problems: Problems::default(),
             inputs: BTreeMap::new(),
             tables: Vec::new(),
             scale: None,
+            credentials: Vec::new(),
             misspelt: Vec::new(),
             text: "",
             line_starts: vec![0],
@@ -57,12 +62,12 @@ impl<'a> Reading<'a> {
         self.tables = blocks::tables(root);
     }
 
-    /// The place of a byte of `profile.toml`.
+    /// The place of a byte of the file.
     pub(super) fn place(&self, at: usize) -> Place {
-        Place { file: PROFILE_FILE.to_owned(), line: line_of(&self.line_starts, at) }
+        Place { file: self.file.to_owned(), line: line_of(&self.line_starts, at) }
     }
 
-    /// Reports what is wrong at a byte of `profile.toml`, and what to do.
+    /// Reports what is wrong at a byte of the file, and what to do.
     pub(super) fn wrong(&mut self, at: usize, what: impl Into<String>, next: impl Into<String>) {
         self.problems.add(self.place(at), what, next);
     }

@@ -2,17 +2,31 @@
 
 use super::document::{Reading, Section, Value, array, expected};
 use super::inputs::number_text;
-use super::keys;
 use super::numbers::Exact;
 use super::problems::{one_of, quoted};
 use super::references::table_name;
+use super::{http, keys};
 use crate::domain::profile::{Condition, Expectation, Expected, SoftReference, TableName, TablePart};
 use toml::de::DeValue;
 
 /// The expectations in the order written.
 pub(super) fn expectations(reading: &mut Reading, root: &Section) -> Vec<Expectation> {
     let sections = root.sections(reading, "expect", "An expectation");
-    sections.into_iter().filter_map(|section| expectation(reading, section)).collect()
+    let mut found: Vec<Expectation> = Vec::new();
+    for section in sections {
+        let Some(expectation) = expectation(reading, section) else { continue };
+        if let Some(first) = found.iter().find(|known| known.name == expectation.name) {
+            let what = format!(
+                "The expectation {} is already on line {}.",
+                quoted(&expectation.name),
+                first.at.line
+            );
+            reading.problems.add(expectation.at, what, "Give one of them another name.");
+        } else {
+            found.push(expectation);
+        }
+    }
+    found
 }
 
 fn expectation(reading: &mut Reading, mut section: Section) -> Option<Expectation> {
@@ -70,6 +84,7 @@ fn form_of(reading: &mut Reading, section: &Section, form: &str) -> Option<Expec
         "count" => count(reading, &inner),
         "exists" => exists(reading, &inner),
         "no_orphans" => no_orphans(reading, &inner),
+        "http" => http::flow(reading, &inner).map(Expected::Http),
         "sequence_ahead" => {
             inner.refuse_unknown(reading, keys::SEQUENCE_AHEAD);
             let table = table(reading, &inner, "table");
@@ -169,7 +184,7 @@ fn names(reading: &mut Reading, section: &Section, key: &str) -> Option<Vec<Stri
 
 /// What a condition is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Of {
+pub(super) enum Of {
     /// A number of rows: whole, not below zero.
     Count,
     /// A value of a query, which `equals` may compare as a text.
@@ -177,7 +192,7 @@ enum Of {
 }
 
 /// Exactly one condition.
-fn condition(reading: &mut Reading, section: &Section, of: Of) -> Option<Condition> {
+pub(super) fn condition(reading: &mut Reading, section: &Section, of: Of) -> Option<Condition> {
     let found: Vec<&str> = keys::CONDITIONS.iter().copied().filter(|key| section.has(key)).collect();
     let (key, value) = match found.as_slice() {
         [only] => (*only, section.value(only)?),

@@ -73,15 +73,22 @@ fn input(reading: &mut Reading, mut section: Section) -> Option<Input> {
     Some(Input { name: name?, label: label?, help, optional, kind: kind?, at: reading.place(section.at) })
 }
 
-/// Letters, digits and `_`; not `row`, which texts know already.
-fn name(reading: &mut Reading, section: &Section) -> Option<String> {
+/// Letters, digits and `_`.
+pub(super) fn plain_name(reading: &mut Reading, section: &Section) -> Option<String> {
     let name = section.needed_text(reading, "name")?;
-    let at = section.at_key("name");
     if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         let what = format!("The name {} holds something other than letters, digits and `_`.", quoted(&name));
-        reading.wrong(at, what, "Write it with those alone; `label` may hold any words.");
+        let next = "Write it with those alone; `label` may hold any words.";
+        reading.wrong(section.at_key("name"), what, next);
         return None;
     }
+    Some(name)
+}
+
+/// A plain name, and not `row`, which texts know already.
+fn name(reading: &mut Reading, section: &Section) -> Option<String> {
+    let name = plain_name(reading, section)?;
+    let at = section.at_key("name");
     if name == cells::ROW {
         reading.wrong(
             at,

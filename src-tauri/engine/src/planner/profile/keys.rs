@@ -1,8 +1,24 @@
 //! The keys that each table of a profile knows; `docs/profile.schema.json` names the same ones, and a test compares.
 
 /// The top level.
-pub(super) const PROFILE: &[&str] =
-    &["title", "description", "engines", "tiers", "scale", "inputs", "tables", "sql", "expect"];
+pub(super) const PROFILE: &[&str] = &[
+    "title",
+    "description",
+    "engines",
+    "tiers",
+    "scale",
+    "inputs",
+    "tables",
+    "sql",
+    "credentials",
+    "expect",
+];
+
+/// The top level of a file of checks.
+pub(super) const SUITE: &[&str] = &["title", "description", "credentials", "expect"];
+
+/// `[[credentials]]`.
+pub(super) const CREDENTIAL: &[&str] = &["name", "label"];
 
 /// `scale`.
 pub(super) const SCALE: &[&str] = &["default", "max"];
@@ -47,7 +63,7 @@ pub(super) const CHOSEN: &[&str] = &["null", "json"];
 
 /// What an `[[expect]]` looks at: the key that makes the form.
 pub(super) const EXPECTED: &[&str] =
-    &["count", "sql", "none", "exists", "no_orphans", "sequence_ahead", "enum_labels", "none_failed"];
+    &["count", "sql", "none", "exists", "no_orphans", "sequence_ahead", "enum_labels", "none_failed", "http"];
 
 /// Conditions of a number or value.
 pub(super) const CONDITIONS: &[&str] =
@@ -64,6 +80,7 @@ pub(super) const EXPECT: &[&str] = &[
     "sequence_ahead",
     "enum_labels",
     "none_failed",
+    "http",
     "equals",
     "at_least",
     "at_most",
@@ -90,3 +107,52 @@ pub(super) const ENUM_LABELS: &[&str] = &["type", "labels"];
 
 /// `none_failed`.
 pub(super) const NONE_FAILED: &[&str] = &["table", "column", "values"];
+
+/// `http`, beside `steps` or the keys of its only step.
+pub(super) const FLOW: &[&str] = &["part", "writes", "writes_as", "leaves", "steps", "cleanup"];
+
+/// A step of `http`.
+pub(super) const STEP: &[&str] = &[
+    "name",
+    "get",
+    "head",
+    "post",
+    "put",
+    "patch",
+    "delete",
+    "headers",
+    "json",
+    "form",
+    "body",
+    "follow",
+    "give_up_s",
+    "within_ms",
+    "status",
+    "expect",
+    "keep",
+    "until",
+];
+
+/// Places of an answer.
+pub(super) const PLACES: &[&str] = &["json", "count", "header"];
+
+/// An entry of `expect` in a step.
+pub(super) const ANSWER: &[&str] = &[
+    "json",
+    "count",
+    "header",
+    "text",
+    "text_missing",
+    "equals",
+    "at_least",
+    "at_most",
+    "between",
+    "unchanged",
+    "changed_by",
+    "contains",
+    "since",
+];
+
+/// `until` of a step.
+pub(super) const UNTIL: &[&str] =
+    &["json", "count", "header", "equals", "at_least", "at_most", "between", "contains", "every_s", "for_s"];

@@ -8,10 +8,12 @@
 mod beside;
 mod blocks;
 mod cells;
+mod compose;
 mod csv;
 mod document;
 mod expectations;
 mod fakes;
+mod http;
 mod inputs;
 mod json;
 mod keys;
@@ -25,8 +27,10 @@ mod scripts;
 mod templates;
 mod words;
 
-use crate::domain::profile::{Profile, ProfileProblem, Scale, Work};
+use crate::domain::profile::{CheckSuite, Checks, Profile, ProfileProblem, Scale, Work};
 use document::{Reading, Section};
+use std::collections::BTreeMap;
+use toml::Spanned;
 use toml::de::DeTable;
 
 /// The name of a profile's own file in its folder.
@@ -42,18 +46,65 @@ pub const MOST_ROWS: u32 = 1_000_000;
 const MOST_COLUMNS: usize = 1_600;
 
 pub use crate::domain::profile::ProfileFiles;
+pub use compose::compose;
 
 /// Takes a profile apart.
 ///
 /// # Errors
 /// Everything that is wrong in its files, sorted by file and line.
 pub fn parse(files: &ProfileFiles) -> Result<Profile, Vec<ProfileProblem>> {
-    let mut reading = Reading::new(&files.files);
+    let mut reading = Reading::new(PROFILE_FILE, &files.files);
     let profile = read(&mut reading);
     match profile {
         Some(profile) if reading.problems.is_empty() => Ok(profile),
         _ => Err(reading.problems.sorted()),
     }
+}
+
+/// Takes a file of checks apart (`docs/checks.md`). `name`: what its problems call it.
+///
+/// # Errors
+/// Everything that is wrong in it, sorted by line.
+pub fn parse_suite(name: &str, bytes: &[u8]) -> Result<CheckSuite, Vec<ProfileProblem>> {
+    let files = BTreeMap::from([(name.to_owned(), bytes.to_vec())]);
+    let mut reading = Reading::new(name, &files);
+    let suite = read_suite(&mut reading, name);
+    match suite {
+        Some(suite) if reading.problems.is_empty() => Ok(suite),
+        _ => Err(reading.problems.sorted()),
+    }
+}
+
+fn read_suite(reading: &mut Reading, name: &str) -> Option<CheckSuite> {
+    let text = beside::text(reading, name)?;
+    let root = document(reading, text)?;
+    let root = Section::new(root.get_ref(), 0, "The file");
+    root.refuse_unknown(reading, keys::SUITE);
+    let title = root.needed_text(reading, "title");
+    let description = root.text(reading, "description");
+    let checks = checks(reading, &root);
+    if checks.expectations.is_empty() && !root.has("expect") && !root.misspelt(reading, &["expect"]) {
+        reading.wrong(0, "The file checks nothing.", "Add an `[[expect]]` for each thing that must hold.");
+    }
+    Some(CheckSuite { title: title?, description: description.unwrap_or_default(), checks })
+}
+
+/// The text as TOML; what is none is reported.
+fn document<'a>(reading: &mut Reading<'a>, text: &'a str) -> Option<Spanned<DeTable<'a>>> {
+    reading.open(text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Some(root);
+    }
+    document::report_syntax(reading, &errors);
+    None
+}
+
+/// Expectations, and the secrets that their requests need.
+fn checks(reading: &mut Reading, root: &Section) -> Checks {
+    let credentials = http::credentials(reading, root);
+    reading.credentials = credentials.iter().map(|credential| credential.name.clone()).collect();
+    Checks { credentials, expectations: expectations::expectations(reading, root) }
 }
 
 /// The files beside it that a profile names, in the order it names them.
@@ -87,12 +138,7 @@ fn read(reading: &mut Reading) -> Option<Profile> {
         return None;
     }
     let text = beside::text(reading, PROFILE_FILE)?;
-    reading.open(text);
-    let (root, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        document::report_syntax(reading, &errors);
-        return None;
-    }
+    let root = document(reading, text)?;
     let root = Section::new(root.get_ref(), 0, "The profile");
     root.refuse_unknown(reading, keys::PROFILE);
     reading.know(&root);
@@ -103,7 +149,7 @@ fn read(reading: &mut Reading) -> Option<Profile> {
     let scale = root.section(reading, "scale", "The scale").map(|section| scale(reading, &section));
     let inputs = inputs::inputs(reading, &root);
     let work = work(reading, &root);
-    let expectations = expectations::expectations(reading, &root);
+    let checks = checks(reading, &root);
     Some(Profile {
         title: title?,
         description: description.unwrap_or_default(),
@@ -111,7 +157,7 @@ fn read(reading: &mut Reading) -> Option<Profile> {
         scale: scale.flatten(),
         inputs,
         work: work?,
-        expectations,
+        checks,
     })
 }
 

@@ -1,7 +1,9 @@
 //! The words that a profile may choose from, and what each of them means.
 
 use crate::domain::environment::Tier;
+use crate::domain::http::HttpMethod;
 use crate::domain::profile::{Fake, Generator, HashAlgorithm, Spread, WrittenOn};
+use crate::domain::verification::CheckPart;
 
 /// A choice of words: what they are called in a sentence, and each with its meaning.
 pub(super) struct Words<T: 'static> {
@@ -130,4 +132,19 @@ pub(super) const FAKES: &Words<FakeWord> = &Words {
 pub(super) const SPREADS: &Words<Spread> = &Words {
     called: "a way to choose a row",
     all: &[("cycle", Spread::Cycle), ("spread", Spread::Spread), ("random", Spread::Random)],
+};
+
+/// The keys of a step that send a request.
+pub(super) const METHODS: &[(&str, HttpMethod)] = &[
+    ("get", HttpMethod::Get),
+    ("head", HttpMethod::Head),
+    ("post", HttpMethod::Post),
+    ("put", HttpMethod::Put),
+    ("patch", HttpMethod::Patch),
+    ("delete", HttpMethod::Delete),
+];
+
+pub(super) const PARTS: &Words<CheckPart> = &Words {
+    called: "a part of the app",
+    all: &[("api", CheckPart::Api), ("page", CheckPart::Page), ("functional", CheckPart::Functional)],
 };

@@ -365,7 +365,8 @@ fn choose<'f>(of: &'f [Form], weights: &[u32], below: impl Fn(u64) -> u64) -> Op
     of.last()
 }
 
-fn filtered(text: String, filters: &[Filter]) -> String {
+/// A text sent through filters, in order.
+pub fn filtered(text: String, filters: &[Filter]) -> String {
     filters.iter().fold(text, |text, filter| match filter {
         Filter::Lower => text.to_lowercase(),
         Filter::Upper => text.to_uppercase(),

@@ -1,0 +1,135 @@
+//! Checks of the app: its address, the secrets its requests need, and which flows may write.
+
+use super::{Engine, Suite, Target};
+use crate::adapters::http::{HttpClient, app_address};
+use crate::checks::http::Values;
+use crate::domain::environment::Tier;
+use crate::domain::http::HttpFlow;
+use crate::domain::secret::Secret;
+use crate::domain::verification::CheckResult;
+use crate::domain::{Failure, Outcome};
+use crate::runner::flow;
+use chrono::Utc;
+use std::time::Instant;
+use url::Url;
+
+/// What requests need, told for one reading.
+#[derive(Debug, Default)]
+pub struct AppAnswers {
+    /// The app's address.
+    pub app: Option<String>,
+    /// Secrets by name.
+    pub credentials: Vec<(String, Secret)>,
+    /// Flows that write may run on production, too.
+    pub writing: bool,
+}
+
+/// Which flows that write may run.
+enum Writing {
+    All,
+    None,
+    Named(Vec<String>),
+}
+
+/// What requests need.
+pub(super) struct App {
+    address: Option<Url>,
+    /// Secrets by name, or why one is not there.
+    credentials: Vec<(String, Result<Secret, String>)>,
+    writing: Writing,
+}
+
+impl App {
+    pub(super) fn answered(answers: AppAnswers, suites: &[Suite], tier: Tier) -> Result<Self, Failure> {
+        let mut credentials: Vec<(String, Result<Secret, String>)> =
+            answers.credentials.into_iter().map(|(name, secret)| (name, Ok(secret))).collect();
+        for named in suites.iter().flat_map(|suite| &suite.checks.credentials) {
+            if !credentials.iter().any(|(known, _)| *known == named.name) {
+                credentials.push((named.name.clone(), Err("it was not given.".to_owned())));
+            }
+        }
+        Ok(Self {
+            address: answers.app.as_deref().map(app_address).transpose()?,
+            credentials,
+            writing: if answers.writing || tier != Tier::Production { Writing::All } else { Writing::None },
+        })
+    }
+
+    pub(super) fn without_writing(self) -> Self {
+        Self { writing: Writing::None, ..self }
+    }
+
+    pub(super) fn may_write(&self, check: &str) -> bool {
+        match &self.writing {
+            Writing::All => true,
+            Writing::None => false,
+            Writing::Named(named) => named.iter().any(|name| name == check),
+        }
+    }
+
+    /// Sends the requests of a flow and keeps what came of it.
+    pub(super) async fn read(&self, flow: &HttpFlow, check: &mut CheckResult) {
+        let started = Instant::now();
+        match self.ready(flow) {
+            Err(why) => check.why = Some(why),
+            Ok((client, values)) => {
+                let result = flow::run(flow, &client, values, check.before.as_deref()).await;
+                check.now = result.now;
+                check.expected = result.expected;
+                check.outcome = result.outcome;
+                check.why = result.why;
+                check.requests = result.requests;
+            }
+        }
+        if check.outcome == Outcome::Unknown && check.expected.is_empty() {
+            check.expected = "an answer".to_owned();
+        }
+        check.seconds = started.elapsed().as_secs_f64();
+        check.at = Utc::now();
+    }
+
+    fn ready(&self, flow: &HttpFlow) -> Result<(HttpClient, Values), String> {
+        let Some(address) = &self.address else {
+            return Err("The app's address is not set for this environment.".to_owned());
+        };
+        // What no credential is called is kept from an answer; the reader saw to that.
+        let named = flow.names();
+        let missing = self.credentials.iter().find(|(name, secret)| secret.is_err() && named.contains(name));
+        if let Some((name, Err(why))) = missing {
+            return Err(format!("The credential {name} could not be read: {why}"));
+        }
+        // All of them, so that none is shown, whoever it belongs to.
+        let credentials =
+            self.credentials.iter().filter_map(|(name, secret)| Some((name.clone(), secret.clone().ok()?)));
+        let client = HttpClient::new(address.clone()).map_err(|failure| failure.what)?;
+        Ok((client, Values::new(credentials.collect())))
+    }
+}
+
+impl Engine {
+    /// What the requests of some suites need, as the environment has it.
+    pub(super) async fn app(
+        &self,
+        target: &Target,
+        suites: &[Suite],
+        writing: &[String],
+    ) -> Result<App, Failure> {
+        let environment = target.environment_id().unwrap_or_default();
+        let kept = self.kept_setup(&environment).await?;
+        let mut credentials: Vec<(String, Result<Secret, String>)> = Vec::new();
+        for named in suites.iter().flat_map(|suite| &suite.checks.credentials) {
+            if credentials.iter().any(|(known, _)| *known == named.name) {
+                continue;
+            }
+            let secret = match kept.credentials.iter().find(|(name, _)| *name == named.name) {
+                Some((_, credential)) => self.secrets().get(credential).await.map_err(|failure| failure.what),
+                None => Err("nobody has set it for this environment.".to_owned()),
+            };
+            credentials.push((named.name.clone(), secret));
+        }
+        let address = kept.app.as_deref().map(app_address).transpose()?;
+        let writing =
+            if target.tier == Tier::Production { Writing::Named(writing.to_vec()) } else { Writing::All };
+        Ok(App { address, credentials, writing })
+    }
+}

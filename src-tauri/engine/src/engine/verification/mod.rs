@@ -1,0 +1,329 @@
+//! Verification: the expectations of the profiles that were seeded and of the environment's files of checks, read
+//! and kept; and a query box that only reads.
+
+mod app;
+mod database;
+mod query;
+mod setup;
+
+pub use app::AppAnswers;
+
+use super::seeds::read_profile;
+use super::{Engine, Target};
+use crate::adapters::store::StoredReading;
+use crate::domain::profile::{Checks, Expectation, Expected};
+use crate::domain::verification::{CheckPart, CheckReading, CheckResult, Moment, Verification};
+use crate::domain::{Failure, Outcome};
+use app::App;
+use chrono::Utc;
+use sqlx::postgres::PgConnection;
+
+/// Readings of a check's history, at most.
+const MOST_READINGS: u32 = 500;
+
+/// A profile or a file whose checks are read.
+struct Suite {
+    id: String,
+    title: String,
+    checks: Checks,
+}
+
+impl Suite {
+    fn check_id(&self, expectation: &Expectation) -> String {
+        format!("{}#{}", self.id, expectation.name)
+    }
+}
+
+impl Engine {
+    /// What was read last; reads nothing.
+    ///
+    /// # Errors
+    /// [`FailureCode::Store`](crate::domain::FailureCode::Store).
+    pub async fn verification_last(&self, target: &Target) -> Result<Verification, Failure> {
+        let (suites, unreadable) = self.suites(target).await?;
+        let mut checks = Vec::new();
+        for suite in &suites {
+            for expectation in &suite.checks.expectations {
+                checks.extend(self.last_reading(target, &suite.check_id(expectation)).await?);
+            }
+        }
+        let run = self.newest_seed(target).await?;
+        Ok(summed(checks, expected(&suites), unreadable, run))
+    }
+
+    /// Reads every check of the profiles that were seeded here and of the environment's files. On production a check
+    /// that writes is left as it was read last, unless `writing` names it.
+    ///
+    /// # Errors
+    /// When the target cannot be reached. A check that cannot be read is a result, unknown.
+    pub async fn verify(&self, target: &Target, writing: &[String]) -> Result<Verification, Failure> {
+        let (suites, unreadable) = self.suites(target).await?;
+        let app = self.app(target, &suites, writing).await?;
+        let checks = self.read_suites(target, &suites, &app).await?;
+        self.store().save_readings(&target.key(), None, Moment::Asked, &checks).await?;
+        let checks = self.with_left_out(target, &suites, checks).await?;
+        let run = self.newest_seed(target).await?;
+        Ok(summed(checks, expected(&suites), unreadable, run))
+    }
+
+    /// Reads the checks of a profile, of a file or of a folder of files, whether they belong to an environment or not.
+    ///
+    /// # Errors
+    /// When they or the target cannot be read.
+    pub async fn verify_source(
+        &self,
+        target: &Target,
+        source: &str,
+        answers: AppAnswers,
+    ) -> Result<Verification, Failure> {
+        let suites = setup::from_source(source)?;
+        let app = App::answered(answers, &suites, target.tier)?;
+        let checks = self.read_suites(target, &suites, &app).await?;
+        self.store().save_readings(&target.key(), None, Moment::Asked, &checks).await?;
+        let checks = self.with_left_out(target, &suites, checks).await?;
+        Ok(summed(checks, expected(&suites), Vec::new(), None))
+    }
+
+    /// Reads the checks of a profile and of the environment's files around a run of the profile; those that write are
+    /// left out.
+    pub(super) async fn read_around(
+        &self,
+        target: &Target,
+        profile: &str,
+        run_id: &str,
+        moment: Moment,
+    ) -> Result<Vec<CheckResult>, Failure> {
+        let mut suites = self.own_suites(target).await?.0;
+        suites.insert(0, suite(profile)?);
+        let app = self.app(target, &suites, &[]).await?.without_writing();
+        let checks = self.read_suites(target, &suites, &app).await?;
+        self.store().save_readings(&target.key(), Some(run_id), moment, &checks).await?;
+        Ok(checks)
+    }
+
+    /// The profiles that were seeded here and the environment's files; and what of them cannot be read.
+    async fn suites(&self, target: &Target) -> Result<(Vec<Suite>, Vec<String>), Failure> {
+        let environment = target.environment_id().unwrap_or_default();
+        let (mut suites, mut unreadable) = (Vec::new(), Vec::new());
+        for (profile, _) in self.store().seeded(&environment).await? {
+            match suite(&profile) {
+                Ok(suite) => suites.push(suite),
+                Err(failure) => unreadable.push(format!("{profile}: {}", failure.what)),
+            }
+        }
+        let (own, unread) = self.own_suites(target).await?;
+        suites.extend(own);
+        unreadable.extend(unread);
+        Ok((suites, unreadable))
+    }
+
+    async fn newest_seed(&self, target: &Target) -> Result<Option<u32>, Failure> {
+        let environment = target.environment_id().unwrap_or_default();
+        let seeds = self.store().seeded(&environment).await?;
+        Ok(seeds.into_iter().map(|(_, seed)| seed.number).max())
+    }
+
+    async fn before_run(&self, target: &Target, check: &str) -> Result<Option<String>, Failure> {
+        let readings = self.store().readings(&target.key(), Some(check), Some(Moment::Before), 1).await?;
+        Ok(readings.into_iter().next().and_then(|reading| reading.check.now))
+    }
+
+    /// The newest reading of a check. What was read before the newest run ended says nothing about now, unless that
+    /// run itself read it as its last step.
+    async fn last_reading(&self, target: &Target, id: &str) -> Result<Option<CheckResult>, Failure> {
+        let newest = self.store().readings(&target.key(), Some(id), None, 1).await?;
+        let Some(StoredReading { mut check, run_id, after }) = newest.into_iter().next() else {
+            return Ok(None);
+        };
+        check.before = self.before_run(target, id).await?;
+        let applied = self.store().last_apply(&target.environment_id().unwrap_or_default()).await?;
+        if let Some((at, number, run)) = applied
+            && check.at < at
+            && !(after && run_id == Some(run))
+        {
+            check.outcome = Outcome::Unknown;
+            check.why = Some(format!("It was not read since run {number}."));
+        }
+        Ok(Some(check))
+    }
+
+    /// Every check of the suites in their order; one that writes is left out where it may not.
+    async fn read_suites(
+        &self,
+        target: &Target,
+        suites: &[Suite],
+        app: &App,
+    ) -> Result<Vec<CheckResult>, Failure> {
+        let mut connection: Option<PgConnection> = None;
+        let mut checks = Vec::new();
+        for suite in suites {
+            for expectation in &suite.checks.expectations {
+                let id = suite.check_id(expectation);
+                let mut check = unread_check(suite, expectation, self.before_run(target, &id).await?);
+                if let Expected::Http(flow) = &expectation.what {
+                    if flow.writes.is_some() && !app.may_write(&id) {
+                        continue;
+                    }
+                    app.read(flow, &mut check).await;
+                } else {
+                    let connection = match &mut connection {
+                        Some(connection) => connection,
+                        none => none.insert(target.connector.open_reading("drydock verify").await?),
+                    };
+                    database::read(target, connection, expectation, &mut check).await;
+                }
+                checks.push(check);
+            }
+        }
+        Ok(checks)
+    }
+
+    /// The checks as they were read, and those that were left out as they were read last.
+    async fn with_left_out(
+        &self,
+        target: &Target,
+        suites: &[Suite],
+        read: Vec<CheckResult>,
+    ) -> Result<Vec<CheckResult>, Failure> {
+        let mut read = read.into_iter().peekable();
+        let mut checks = Vec::new();
+        for suite in suites {
+            for expectation in &suite.checks.expectations {
+                let id = suite.check_id(expectation);
+                if let Some(check) = read.next_if(|check| check.id == id) {
+                    checks.push(check);
+                    continue;
+                }
+                checks.push(match self.last_reading(target, &id).await? {
+                    Some(check) => check,
+                    None => {
+                        let mut check = unread_check(suite, expectation, None);
+                        check.why = Some("It writes, so it runs only when somebody says so.".to_owned());
+                        check
+                    }
+                });
+            }
+        }
+        Ok(checks)
+    }
+
+    /// Earlier readings of a check, oldest first.
+    ///
+    /// # Errors
+    /// [`FailureCode::Store`](crate::domain::FailureCode::Store).
+    pub async fn check_history(
+        &self,
+        environment_id: &str,
+        check: &str,
+    ) -> Result<Vec<CheckReading>, Failure> {
+        let mut history = Vec::new();
+        for StoredReading { check: reading, run_id, .. } in
+            self.store().readings(environment_id, Some(check), None, MOST_READINGS).await?.into_iter().rev()
+        {
+            let run = match run_id {
+                Some(id) => self.store().run(&id).await.ok().map(|run| run.number),
+                None => None,
+            };
+            history.push(CheckReading { at: reading.at, now: reading.now, outcome: reading.outcome, run });
+        }
+        Ok(history)
+    }
+}
+
+/// The checks of a profile.
+fn suite(profile: &str) -> Result<Suite, Failure> {
+    let known = read_profile(profile)?;
+    Ok(Suite { id: profile.to_owned(), title: known.title, checks: known.checks })
+}
+
+fn expected(suites: &[Suite]) -> usize {
+    suites.iter().map(|suite| suite.checks.expectations.len()).sum()
+}
+
+/// A check before anything is known of it.
+fn unread_check(suite: &Suite, expectation: &Expectation, before: Option<String>) -> CheckResult {
+    let (part, writes) = match &expectation.what {
+        Expected::Http(flow) => (flow.part, flow.writes.clone()),
+        _ => (CheckPart::Database, None),
+    };
+    CheckResult {
+        id: suite.check_id(expectation),
+        suite: suite.title.clone(),
+        part,
+        name: expectation.name.clone(),
+        now: None,
+        expected: String::new(),
+        before,
+        outcome: Outcome::Unknown,
+        why: None,
+        at: Utc::now(),
+        seconds: 0.0,
+        sql: None,
+        rows: None,
+        requests: Vec::new(),
+        writes,
+    }
+}
+
+/// The whole in a sentence.
+fn summed(
+    checks: Vec<CheckResult>,
+    expected: usize,
+    unreadable: Vec<String>,
+    run: Option<u32>,
+) -> Verification {
+    let count = |outcome: Outcome| checks.iter().filter(|check| check.outcome == outcome).count();
+    let (pass, failed, unknown) =
+        (count(Outcome::Pass), count(Outcome::Block), count(Outcome::Unknown) + count(Outcome::Warn));
+    let unread = expected.saturating_sub(checks.len());
+    let outcome = if failed > 0 {
+        Outcome::Block
+    } else if checks.is_empty() || unknown > 0 || unread > 0 || !unreadable.is_empty() {
+        Outcome::Unknown
+    } else {
+        Outcome::Pass
+    };
+    let plural = |count: usize, one: &str, many: &str| {
+        if count == 1 { one.to_owned() } else { format!("{count} {many}") }
+    };
+    let headline = match (checks.len(), failed, unknown) {
+        (0, _, _) if expected > 0 => "Nothing has been checked yet.".to_owned(),
+        (0, _, _) => "There is nothing to check yet.".to_owned(),
+        (1, 0, 0) => "The only check holds.".to_owned(),
+        (all, 0, 0) if unread == 0 => format!("All {all} checks hold."),
+        (all, failed, unknown) => {
+            let mut parts = Vec::new();
+            if failed > 0 {
+                parts.push(plural(failed, "1 fails", "fail"));
+            }
+            if unknown > 0 {
+                parts.push(plural(unknown, "1 could not be read", "could not be read"));
+            }
+            format!("{pass} of {all} checks hold. {}.", parts.join(", "))
+        }
+    };
+    let lead = if checks.is_empty() {
+        if expected > 0 {
+            "The seeded profiles and the files of checks bring some; read them now.".to_owned()
+        } else {
+            "Checks come with seed profiles and from files of checks: set one up, and they are read before and after a seed.".to_owned()
+        }
+    } else if let Some(first) = checks.iter().find(|check| check.outcome == Outcome::Block) {
+        format!("{}: {}", first.name, first.why.clone().unwrap_or_default())
+    } else if let Some(first) = checks.iter().find(|check| check.outcome == Outcome::Unknown) {
+        format!("{}: {}", first.name, first.why.clone().unwrap_or_default())
+    } else if unread > 0 {
+        format!("{unread} more have not been read yet.")
+    } else {
+        "Each was read from the database or from the app.".to_owned()
+    };
+    Verification {
+        at: checks.iter().map(|check| check.at).min(),
+        headline,
+        lead,
+        outcome,
+        checks,
+        run,
+        unreadable,
+    }
+}

@@ -1,0 +1,218 @@
+//! Sends the requests of a check in order, keeps what later ones need, cleans up at the end.
+
+use crate::adapters::http::{HttpClient, Request, Unanswered};
+use crate::checks::http::{Values, judge_answer, settled, waited_for};
+use crate::domain::Outcome;
+use crate::domain::http::{HttpAnswer, HttpBody, HttpFlow, HttpStep, Until};
+use crate::domain::profile::TemplatePart;
+use crate::domain::verification::RequestResult;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::time::{Duration, Instant};
+
+/// What may stand in a path or query as it is, when it was filled in.
+const FILLED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What became of a flow.
+pub struct FlowResult {
+    /// What it found, in one value.
+    pub now: Option<String>,
+    /// What was expected, in one value.
+    pub expected: String,
+    /// Verdict.
+    pub outcome: Outcome,
+    /// Why, as a sentence.
+    pub why: Option<String>,
+    /// Its requests.
+    pub requests: Vec<RequestResult>,
+}
+
+/// Sends the requests of a flow until one is not answered as it should be, then cleans up. `before`: what it found
+/// before the newest run.
+pub async fn run(
+    flow: &HttpFlow,
+    client: &HttpClient,
+    mut values: Values,
+    before: Option<&str>,
+) -> FlowResult {
+    let mut requests = Vec::new();
+    for step in &flow.steps {
+        let result = send(step, client, &mut values, before, false).await;
+        let well = result.outcome == Outcome::Pass;
+        requests.push(result);
+        if !well {
+            break;
+        }
+    }
+    // What was written is taken back even if the flow broke off; each of these is tried.
+    let mut uncleaned = None;
+    for step in &flow.cleanup {
+        let result = send(step, client, &mut values, before, true).await;
+        if result.outcome != Outcome::Pass && uncleaned.is_none() {
+            uncleaned = Some(format!(
+                "It could not be cleaned up ({}): {}",
+                result.name,
+                result.why.clone().unwrap_or_default()
+            ));
+        }
+        requests.push(result);
+    }
+    summed(flow, requests, uncleaned)
+}
+
+fn summed(flow: &HttpFlow, requests: Vec<RequestResult>, uncleaned: Option<String>) -> FlowResult {
+    let sent: Vec<&RequestResult> = requests.iter().filter(|request| !request.cleanup).collect();
+    let bad = sent.iter().find(|request| request.outcome != Outcome::Pass);
+    let well = sent.len() - usize::from(bad.is_some());
+    let all = flow.steps.len();
+    // The last value that was asked for says most; without one, the only status or how far it came.
+    let telling = match bad {
+        Some(request) => request.found.iter().find(|found| found.outcome != Outcome::Pass),
+        None => sent.last().and_then(|request| match request.found.as_slice() {
+            [status] if all == 1 => Some(status),
+            [_, .., last] => Some(last),
+            _ => None,
+        }),
+    };
+    let (now, expected) = match (telling, bad) {
+        (Some(found), _) => (found.now.clone(), found.expected.clone()),
+        (None, Some(request)) if request.outcome == Outcome::Unknown => (None, format!("{all} of {all}")),
+        _ => (Some(format!("{well} of {all}")), format!("{all} of {all}")),
+    };
+    let step = |request: &RequestResult| {
+        let why = request.why.clone().unwrap_or_default();
+        if all > 1 { format!("{}: {why}", request.name) } else { why }
+    };
+    let (outcome, why) = match (bad, uncleaned) {
+        (Some(request), None) => (request.outcome, Some(step(request))),
+        (Some(request), Some(uncleaned)) => (Outcome::Block, Some(format!("{} {uncleaned}", step(request)))),
+        (None, Some(uncleaned)) => (Outcome::Block, Some(uncleaned)),
+        (None, None) => (Outcome::Pass, None),
+    };
+    FlowResult { now, expected, outcome, why, requests }
+}
+
+async fn send(
+    step: &HttpStep,
+    client: &HttpClient,
+    values: &mut Values,
+    before: Option<&str>,
+    cleanup: bool,
+) -> RequestResult {
+    let request = format!("{} {}", step.method.word(), written(step));
+    let mut result = RequestResult {
+        name: step.name.clone().unwrap_or_else(|| request.clone()),
+        request,
+        cleanup,
+        status: None,
+        milliseconds: None,
+        tries: 0,
+        outcome: Outcome::Unknown,
+        why: None,
+        found: Vec::new(),
+        kept: Vec::new(),
+    };
+    let started = Instant::now();
+    let answer = loop {
+        result.tries += 1;
+        let answer = match client.send(filled(step, values)).await {
+            Ok(answer) => answer,
+            Err(unanswered) => {
+                unsettled(&mut result, step, values, &unanswered);
+                return result;
+            }
+        };
+        result.status = Some(answer.status);
+        result.milliseconds = Some(answer.milliseconds);
+        let Some(until) = &step.until else { break answer };
+        match still(until, &answer, values) {
+            None => break answer,
+            Some(how) if started.elapsed() + Duration::from_secs(until.every_s.into()) > limit(until) => {
+                result.outcome = Outcome::Block;
+                result.why = Some(format!(
+                    "After {} s and {} requests {how}; waited for {}.",
+                    started.elapsed().as_secs(),
+                    result.tries,
+                    waited_for(until, values)
+                ));
+                return result;
+            }
+            Some(_) => tokio::time::sleep(Duration::from_secs(until.every_s.into())).await,
+        }
+    };
+    let judged = judge_answer(step, &answer, values, before);
+    result.found = judged.found;
+    result.outcome = judged.outcome;
+    result.why = judged.why;
+    if result.outcome == Outcome::Pass {
+        match values.keep(step, &answer) {
+            Ok(kept) => result.kept = kept,
+            Err(why) => {
+                result.outcome = Outcome::Block;
+                result.why = Some(why);
+            }
+        }
+    }
+    result
+}
+
+fn limit(until: &Until) -> Duration {
+    Duration::from_secs(until.for_s.into())
+}
+
+/// Why a request is sent again; `None`: it is not. A wrong status is not waited out.
+fn still(until: &Until, answer: &HttpAnswer, values: &Values) -> Option<String> {
+    if !(200..300).contains(&answer.status) {
+        return None;
+    }
+    settled(until, answer, values).err()
+}
+
+/// No answer: not known how the app is, unless the answer is slower than it may be already.
+fn unsettled(result: &mut RequestResult, step: &HttpStep, values: &Values, why: &Unanswered) {
+    result.why = Some(values.shown(&why.to_string()));
+    if let (Unanswered::TimedOut(seconds), Some(within)) = (why, step.within_ms)
+        && seconds.saturating_mul(1_000) >= u64::from(within)
+    {
+        result.outcome = Outcome::Block;
+        result.why = Some(format!("{why} At most {within} ms were expected."));
+    }
+}
+
+/// The path with its gaps as they are written.
+fn written(step: &HttpStep) -> String {
+    step.path
+        .parts
+        .iter()
+        .map(|part| match part {
+            TemplatePart::Text(text) => text.clone(),
+            TemplatePart::Gap { name, .. } => format!("{{{{{name}}}}}"),
+        })
+        .collect()
+}
+
+fn filled(step: &HttpStep, values: &Values) -> Request {
+    let plain = |text| text;
+    let body = step.body.as_ref().map(|body| match body {
+        HttpBody::Json(json) => ("application/json", values.json(json).to_string().into_bytes()),
+        HttpBody::Text(text) => ("text/plain; charset=utf-8", values.filled(text, plain).into_bytes()),
+        HttpBody::Form(fields) => {
+            let mut form = url::form_urlencoded::Serializer::new(String::new());
+            for (name, value) in fields {
+                form.append_pair(name, &values.filled(value, plain));
+            }
+            ("application/x-www-form-urlencoded", form.finish().into_bytes())
+        }
+    });
+    Request {
+        method: step.method,
+        path: values.filled(&step.path, |text| utf8_percent_encode(&text, FILLED).to_string()),
+        headers: step
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), values.filled(value, plain)))
+            .collect(),
+        body,
+        follow: step.follow,
+        give_up: Duration::from_secs(step.give_up_s.into()),
+    }
+}

@@ -2,7 +2,7 @@
 //! output and nothing else, and an exit code that says what to do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
-use drydock_lab::{Postgres, PrismaPeer, Version, corpus, free_port};
+use drydock_lab::{App, Postgres, PrismaPeer, Version, corpus, free_port};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -429,4 +429,47 @@ count = { table = "flags", equals = 2 }
     assert_eq!(desk.json(Some(&url), &here).exit, 1);
     let said = desk.json(Some(&url), &["undo", &run, "--tier", "development"]);
     assert_eq!((said.exit, said.failure()), (3, "DRY-1221"), "once is enough");
+}
+
+#[tokio::test]
+async fn files_of_checks_ask_the_app_and_no_secret_is_told() {
+    let desk = Desk::new(Version::Debian15);
+    let url = desk.server.create_database("shop").await;
+    let app = App::start();
+    let folder = desk.root.path().join("checks");
+    std::fs::create_dir(&folder).unwrap();
+    let sign_in = "title = \"Shop\"\n[[credentials]]\nname = \"qa\"\nlabel = \"QA\"\n[[expect]]\nname = \"Sign in\"\n[expect.http]\nwrites = false\npost = \"/api/login\"\njson = { email = \"qa@example.com\", password = \"{{qa}}\" }\n";
+    std::fs::write(folder.join("shop.toml"), sign_in).unwrap();
+    let credentials = desk.root.path().join("credentials.toml");
+    std::fs::write(&credentials, "qa = { environment = \"QA_PASSWORD\" }\n").unwrap();
+    let verify = |app: &str, password: &str| {
+        let arguments = [
+            "verify",
+            folder.to_str().unwrap(),
+            "--app",
+            app,
+            "--credentials",
+            credentials.to_str().unwrap(),
+            "--tier",
+            "development",
+            "--json",
+        ];
+        let output = desk.command(Some(&url), &arguments).env("QA_PASSWORD", password).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        assert!(!said.contains(password), "{said}");
+        let json: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
+        (output.status.code().unwrap(), json)
+    };
+    let (exit, json) = verify(&app.address(), app.password());
+    assert_eq!((exit, json["outcome"].as_str()), (0, Some("pass")), "{json}");
+    let (exit, json) = verify(&app.address(), "another-password");
+    assert_eq!((exit, json["outcome"].as_str()), (1, Some("block")), "{json}");
+    assert!(
+        json["verification"]["checks"][0]["why"].as_str().unwrap().starts_with("The app answered 401"),
+        "{json}"
+    );
+    let (exit, json) = verify("not an address", app.password());
+    assert_eq!((exit, json["failure"]["code"].as_str()), (2, Some("DRY-1001")), "{json}");
+    std::fs::write(&credentials, "qa = \"in clear\"\n").unwrap();
+    assert_eq!(verify(&app.address(), app.password()).0, 2, "no secret stands in a file");
 }

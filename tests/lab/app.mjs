@@ -1,6 +1,9 @@
 // A small shop with accounts, credits and slow work: the app that checks are tried on. Writes its port as its only
-// line of output. `POST /lab/fault/NAME` plants a fault, `POST /lab/well` takes all of them back.
+// line of output; speaks TLS where `APP_CERTIFICATE` names a folder with server.key and server.crt. `POST /lab/fault/NAME` plants a fault, `POST /lab/well` takes all of them back.
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import { join } from "node:path";
 
 const PASSWORD = process.env.APP_PASSWORD ?? "correct-horse-battery";
 const faults = new Set();
@@ -94,7 +97,11 @@ async function answer(request, response) {
   return send(response, 404, { error: "not found" });
 }
 
-const server = createServer((request, response) => {
+const handle = (request, response) =>
   answer(request, response).catch((error) => send(response, 500, { error: String(error) }));
-});
+const folder = process.env.APP_CERTIFICATE;
+const file = (name) => readFileSync(join(folder, name));
+const server = folder
+  ? createSecureServer({ key: file("server.key"), cert: file("server.crt") }, handle)
+  : createServer(handle);
 server.listen(0, "127.0.0.1", () => process.stdout.write(`${server.address().port}\n`));

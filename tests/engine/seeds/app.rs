@@ -7,7 +7,7 @@ use drydock_engine::domain::secret::{Keeping, Secret};
 use drydock_engine::domain::verification::{CheckPart, CheckResult, Verification};
 use drydock_engine::domain::{FailureCode, Outcome};
 use drydock_engine::{AppAnswers, Target};
-use drydock_lab::App;
+use drydock_lab::{App, Authority};
 use std::path::Path;
 
 const SHOP: &str = r#"
@@ -243,6 +243,12 @@ async fn what_cannot_be_asked_is_unknown_and_nothing_goes_to_another_host() {
     assert!(outcome == Outcome::Unknown && why.starts_with("The app could not be reached: "), "{why}");
     let (outcome, why) = told(given(Some(app.address().replace("http:", "https:")))).await;
     assert!(outcome == Outcome::Unknown && !why.is_empty(), "no encryption is spoken there: {why}");
+    let encrypted = App::start_encrypted(&Authority::new());
+    let (outcome, why) = told(given(Some(encrypted.address()))).await;
+    assert!(
+        outcome == Outcome::Unknown && why.starts_with("The app's certificate is not accepted: "),
+        "{why}"
+    );
     suite(folder.path(), &one("get = \"/health\"\ngive_up_s = 1"));
     app.fault("never");
     assert_eq!(

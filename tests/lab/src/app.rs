@@ -1,6 +1,7 @@
 //! An app over HTTP, on which checks are tried.
 
 use crate::parts::repository;
+use crate::postgres::Authority;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -10,12 +11,24 @@ use std::time::Duration;
 pub struct App {
     child: Child,
     port: u16,
+    scheme: &'static str,
 }
 
 impl App {
     /// Starts it, well, on a free port of loopback.
     pub fn start() -> Self {
-        let mut child = Command::new("node")
+        Self::launch(&mut Command::new("node"), "http")
+    }
+
+    /// Starts it with a certificate of an authority, for `localhost` and 127.0.0.1.
+    pub fn start_encrypted(authority: &Authority) -> Self {
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
+        authority.issue("localhost", folder.path());
+        Self::launch(Command::new("node").env("APP_CERTIFICATE", folder.path()), "https")
+    }
+
+    fn launch(command: &mut Command, scheme: &'static str) -> Self {
+        let mut child = command
             .arg(repository().join("tests/lab/app.mjs"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -24,7 +37,7 @@ impl App {
         let mut line = String::new();
         let told = child.stdout.take().map(|out| BufReader::new(out).read_line(&mut line));
         let port = line.trim().parse().unwrap_or_else(|_| panic!("the app told no port: {told:?} {line:?}"));
-        Self { child, port }
+        Self { child, port, scheme }
     }
 
     /// The password of its account.
@@ -34,7 +47,7 @@ impl App {
 
     /// Its address.
     pub fn address(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
     /// Plants a fault.

@@ -7,6 +7,7 @@
 
 mod faults;
 mod good;
+mod http;
 mod mangled;
 mod schema;
 

@@ -233,7 +233,7 @@ files = ["a.sql"]
 "#),
         beside: &[("a.sql", b"")],
         found: &[
-            ("profile.toml", 4, "The profile has no key `colour`.", "Remove it, or write `description`, `scale`, `inputs`, `tables` or `expect`."),
+            ("profile.toml", 4, "The profile has no key `colour`.", "Remove it, or write `description`, `scale`, `inputs`, `tables`, `credentials` or `expect`."),
         ],
     },
     Faulty {
@@ -1421,7 +1421,7 @@ sql = "SELECT 1"
         found: &[
             ("profile.toml", 5, "An expectation has no `name`, which it needs.", "Add `name = ...`."),
             ("profile.toml", 6, "`count` has no condition.", "Add `equals`, `at_least`, `at_most`, `between`, `unchanged` or `changed_by`."),
-            ("profile.toml", 7, "The expectation `Nothing` looks at nothing.", "Add `count`, `sql`, `none`, `exists`, `no_orphans`, `sequence_ahead`, `enum_labels` or `none_failed`."),
+            ("profile.toml", 7, "The expectation `Nothing` looks at nothing.", "Add `count`, `sql`, `none`, `exists`, `no_orphans`, `sequence_ahead`, `enum_labels`, `none_failed` or `http`."),
             ("profile.toml", 11, "The expectation `Two` looks at two things, `sql` and `none`.", "Write an expectation for each."),
         ],
     },
@@ -1506,7 +1506,7 @@ exist = { table = "t" }
 "#),
         beside: &[("a.sql", b"")],
         found: &[
-            ("profile.toml", 7, "The expectation `A` has no key `where`.", "Remove it, or write `sql`, `none`, `exists`, `no_orphans`, `sequence_ahead`, `enum_labels`, `none_failed`, `equals`, `at_least`, `at_most`, `between`, `unchanged` or `changed_by`."),
+            ("profile.toml", 7, "The expectation `A` has no key `where`.", "Remove it, or write `sql`, `none`, `exists`, `no_orphans`, `sequence_ahead`, `enum_labels`, `none_failed`, `http`, `equals`, `at_least`, `at_most`, `between`, `unchanged` or `changed_by`."),
             ("profile.toml", 8, "`count` has no key `tabel`.", "Did you mean `table`?"),
             ("profile.toml", 8, "`count` has no key `equal`.", "Did you mean `equals`?"),
             ("profile.toml", 11, "The expectation `B` has no key `exist`.", "Did you mean `exists`?"),

@@ -378,7 +378,7 @@ fn expectations_have_every_form() {
         .into_iter()
         .map(|(line, name, what)| Expectation { name: name.to_owned(), what, at: at("profile.toml", line) })
         .collect();
-    assert_eq!(parsed().expectations, expected);
+    assert_eq!(parsed().checks.expectations, expected);
 }
 
 #[test]

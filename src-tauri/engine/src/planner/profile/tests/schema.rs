@@ -39,6 +39,13 @@ fn it_names_exactly_the_keys_that_the_reader_knows() {
         ("none_failed", keys::NONE_FAILED),
         ("operand", keys::OPERAND),
         ("chosen", keys::CHOSEN),
+        ("suite", keys::SUITE),
+        ("credential", keys::CREDENTIAL),
+        ("flow", keys::FLOW),
+        ("step", keys::STEP),
+        ("place", keys::PLACES),
+        ("answer", keys::ANSWER),
+        ("until", keys::UNTIL),
     ];
     for (table, keys) in tables {
         assert_eq!(named(&schema, table), set(keys), "{table}");
@@ -83,6 +90,7 @@ fn it_names_exactly_the_words_that_the_reader_knows() {
     check(&schema, "form_fake/properties/fake", words::FAKES);
     check(&schema, "form_reference/properties/row", words::SPREADS);
     check(&schema, "on", words::WRITTEN_ON);
+    check(&schema, "part", words::PARTS);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod app;
 mod bundled;
+mod calls;
 mod capture;
 mod concurrent;
 mod generated;

@@ -1,5 +1,6 @@
 // A small shop with accounts, credits and slow work: the app that checks are tried on. Writes its port as its only
-// line of output; speaks TLS where `APP_CERTIFICATE` names a folder with server.key and server.crt. `POST /lab/fault/NAME` plants a fault, `POST /lab/well` takes all of them back.
+// line of output; writes to the database that `APP_DATABASE` names; speaks TLS where `APP_CERTIFICATE` names a folder with server.key and server.crt. `POST /lab/fault/NAME` plants a fault, `POST /lab/well` takes all of them back.
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createSecureServer } from "node:https";
@@ -14,6 +15,12 @@ let tokens = new Set();
 let seen = [];
 
 const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** Runs a statement on the app's own database. */
+const query = (sql) =>
+  new Promise((done, failed) =>
+    execFile("psql", [process.env.APP_DATABASE, "-v", "ON_ERROR_STOP=1", "-c", sql], (error) => (error ? failed(error) : done())),
+  );
 
 async function body(request) {
   const pieces = [];
@@ -79,6 +86,14 @@ async function answer(request, response) {
       avatars.set(id, { asked: 0, name: JSON.parse(sent).name });
       if (!faults.has("lost-credits")) credits -= 1;
       return send(response, 202, { id, job: `/api/jobs/${id}` });
+    }
+    case "POST /api/seed/flags": {
+      if (!known) return send(response, 401, {});
+      if (faults.has("no-flags")) return send(response, 500, { error: "no flags today" });
+      if (faults.has("slow-flags")) await wait(20_000);
+      const flags = ["new_checkout", "dark_mode"].map((name) => `('${name}')`).join(", ");
+      await query(`INSERT INTO flags (name) VALUES ${flags} ON CONFLICT DO NOTHING`);
+      return send(response, 201, { flags: 2 });
     }
     case "GET /api/search":
       return send(response, 200, { query: searchParams.get("q") });

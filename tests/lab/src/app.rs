@@ -20,6 +20,11 @@ impl App {
         Self::launch(&mut Command::new("node"), "http")
     }
 
+    /// Starts it on a database of its own, by URL.
+    pub fn start_on(database: &str) -> Self {
+        Self::launch(Command::new("node").env("APP_DATABASE", database), "http")
+    }
+
     /// Starts it with a certificate of an authority, for `localhost` and 127.0.0.1.
     pub fn start_encrypted(authority: &Authority) -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));

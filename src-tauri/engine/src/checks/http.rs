@@ -33,6 +33,12 @@ impl Values {
         Self { credentials, ..Self::default() }
     }
 
+    /// The same, and an answer of a form.
+    pub fn with(mut self, name: &str, text: &str) -> Self {
+        self.kept.push((name.to_owned(), text.into()));
+        self
+    }
+
     fn text(&self, name: &str) -> String {
         if let Some((_, secret)) = self.credentials.iter().find(|(known, _)| known == name) {
             return secret.reveal().to_owned();

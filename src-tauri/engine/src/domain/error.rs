@@ -162,6 +162,8 @@ codes! {
     NotAsShown = "DRY-1223",
     /// The query is refused.
     QueryRefused = "DRY-1224",
+    /// The app did not answer a request as it should.
+    AppFailed = "DRY-1225",
     /// The migrations folder does not exist or cannot be read.
     MigrationsUnreadable = "DRY-1301",
     /// A file is too large, or there are too many.

@@ -1,6 +1,6 @@
 //! Requests to the app as they are written: in order, with what each answer must be and what is kept of it.
 
-use super::profile::{Condition, Template, TemplatePart};
+use super::profile::{Condition, TableName, Template, TemplatePart};
 use super::verification::CheckPart;
 use serde::{Deserialize, Serialize};
 
@@ -29,37 +29,48 @@ pub struct HttpFlow {
 impl HttpFlow {
     /// What its gaps name, each once.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        let mut add = |template: &Template| {
-            for part in &template.parts {
-                if let TemplatePart::Gap { name, .. } = part
-                    && !names.contains(name)
-                {
-                    names.push(name.clone());
-                }
-            }
-        };
-        for step in self.steps.iter().chain(&self.cleanup) {
-            add(&step.path);
-            step.headers.iter().for_each(|(_, value)| add(value));
-            match &step.body {
-                None => {}
-                Some(HttpBody::Json(json)) => json.templates(&mut add),
-                Some(HttpBody::Form(fields)) => fields.iter().for_each(|(_, value)| add(value)),
-                Some(HttpBody::Text(text)) => add(text),
-            }
-            for expectation in &step.expect {
-                match expectation {
-                    AnswerExpectation::Contains(text) | AnswerExpectation::Lacks(text) => add(text),
-                    AnswerExpectation::Value { holds, .. } => holds.templates(&mut add),
-                }
-            }
-            if let Some(until) = &step.until {
-                until.holds.templates(&mut add);
+        names(self.steps.iter().chain(&self.cleanup))
+    }
+}
+
+impl HttpWork {
+    /// What its gaps name, each once.
+    pub fn names(&self) -> Vec<String> {
+        names(self.steps.iter())
+    }
+}
+
+fn names<'s>(steps: impl Iterator<Item = &'s HttpStep>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let mut add = |template: &Template| {
+        for part in &template.parts {
+            if let TemplatePart::Gap { name, .. } = part
+                && !names.contains(name)
+            {
+                names.push(name.clone());
             }
         }
-        names
+    };
+    for step in steps {
+        add(&step.path);
+        step.headers.iter().for_each(|(_, value)| add(value));
+        match &step.body {
+            None => {}
+            Some(HttpBody::Json(json)) => json.templates(&mut add),
+            Some(HttpBody::Form(fields)) => fields.iter().for_each(|(_, value)| add(value)),
+            Some(HttpBody::Text(text)) => add(text),
+        }
+        for expectation in &step.expect {
+            match expectation {
+                AnswerExpectation::Contains(text) | AnswerExpectation::Lacks(text) => add(text),
+                AnswerExpectation::Value { holds, .. } => holds.templates(&mut add),
+            }
+        }
+        if let Some(until) = &step.until {
+            until.holds.templates(&mut add);
+        }
     }
+    names
 }
 
 /// What a flow says of its writing.
@@ -101,6 +112,17 @@ pub struct HttpStep {
     pub until: Option<Until>,
 }
 
+/// What a profile asks the app to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpWork {
+    /// The requests.
+    pub steps: Vec<HttpStep>,
+    /// Tables whose rows are counted before and after.
+    pub counts: Vec<TableName>,
+    /// A second time changes nothing, as the profile says.
+    pub repeatable: bool,
+}
+
 /// Methods of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpMethod {
@@ -116,6 +138,22 @@ pub enum HttpMethod {
     Patch,
     /// DELETE.
     Delete,
+}
+
+impl HttpStep {
+    /// Method and path, with gaps as they are written.
+    pub fn request(&self) -> String {
+        let parts = self.path.parts.iter().map(|part| match part {
+            TemplatePart::Text(text) => text.clone(),
+            TemplatePart::Gap { name, .. } => format!("{{{{{name}}}}}"),
+        });
+        format!("{} {}", self.method.word(), parts.collect::<String>())
+    }
+
+    /// Its name; else method and path.
+    pub fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.request())
+    }
 }
 
 impl HttpMethod {

@@ -95,6 +95,8 @@ pub enum Step {
     Seed(SeedStep),
     /// Take back the rows of a run, in one transaction.
     Undo(UndoStep),
+    /// Ask the app to write. It cannot be tried, and not be taken back.
+    Call(CallStep),
     /// Read again and compare with what was planned.
     Verify,
 }
@@ -159,6 +161,50 @@ pub struct UndoStep {
     /// What to do with rows that were asked about; all others that moved are kept as they are now.
     pub choices: Vec<super::seed::UndoChoice>,
     /// Row changes that will be taken back.
+    pub rows: u32,
+}
+
+/// Ask the app to write, by requests in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct CallStep {
+    /// The profile's id.
+    pub profile: String,
+    /// Its title.
+    pub title: String,
+    /// SHA-256 over its files.
+    pub files: String,
+    /// The app's address.
+    pub app: String,
+    /// Answers of the form, without passwords.
+    pub answers: Vec<PlannedAnswer>,
+    /// The requests in order.
+    pub requests: Vec<PlannedRequest>,
+    /// Tables whose rows are counted before and after.
+    pub counts: Vec<CountedTable>,
+    /// A second time changes nothing, as the profile says.
+    pub repeatable: bool,
+}
+
+/// A request to the app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct PlannedRequest {
+    /// Name.
+    pub name: String,
+    /// Method and path, without what is filled into them.
+    pub request: String,
+}
+
+/// A table and how many rows it had when the plan was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct CountedTable {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// Rows.
     pub rows: u32,
 }
 
@@ -242,6 +288,19 @@ impl Plan {
     /// Whether it writes rows (a seed or an undo), and not the schema.
     pub fn writes_rows(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Seed(_) | Step::Undo(_)))
+    }
+
+    /// Whether it stands on a profile or a run, and not on migration files.
+    pub fn is_of_rows(&self) -> bool {
+        self.writes_rows() || self.call().is_some()
+    }
+
+    /// What it asks the app for.
+    pub fn call(&self) -> Option<&CallStep> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Call(call) => Some(call),
+            _ => None,
+        })
     }
 
     /// The seed or run that it is about, for lines about its rows; else empty.

@@ -13,6 +13,7 @@ pub use form::{
 };
 
 use super::environment::Tier;
+use super::http::HttpWork;
 use serde::{Deserialize, Serialize};
 
 /// Where something stands in a profile.
@@ -157,6 +158,8 @@ pub enum Work {
     Tables(Vec<TableBlock>),
     /// Scripts, in the order they run.
     Sql(Vec<ScriptFile>),
+    /// Requests: the app writes.
+    Http(HttpWork),
 }
 
 /// A script of a profile.

@@ -52,6 +52,13 @@ pub enum ProfileWork {
         /// Their files.
         files: Vec<String>,
     },
+    /// The app writes; requests ask it to.
+    Http {
+        /// The requests by name.
+        requests: Vec<String>,
+        /// Tables whose rows are counted before and after.
+        counts: Vec<String>,
+    },
     /// Not known: the profile cannot be read.
     Unreadable,
 }

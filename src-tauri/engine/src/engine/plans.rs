@@ -308,7 +308,7 @@ impl Engine {
         plan: &Plan,
         dry_run: Option<&crate::domain::change_set::DryRunReport>,
     ) -> Vec<Gate> {
-        let files = if plan.writes_rows() {
+        let files = if plan.is_of_rows() {
             self.row_files_now(plan).await.unwrap_or_else(|failure| failure.what)
         } else {
             match read_set(target).await {

@@ -31,6 +31,12 @@ impl Engine {
         if plan.writes_rows() {
             return self.start_row_dry_run(target, plan).await;
         }
+        if plan.call().is_some() {
+            return Err(Failure::new(FailureCode::NotDryRun, "What the app writes cannot be tried.")
+                .why("The rows are written by the app, at once and for good.")
+                .unchanged("Nothing was sent.")
+                .next("Read the requests of the plan, then apply it or leave it."));
+        }
         let (scripts, _) = self.scripts(target, &plan).await?;
         let pieces = Self::pieces(&plan, &scripts);
         let steps = (0_u32..)
@@ -215,9 +221,11 @@ impl Engine {
         } else {
             None
         };
-        let (scripts, files_fingerprint) = match &rows {
-            Some(_) => (Default::default(), self.row_files_now(&plan).await?),
-            None => self.scripts(target, &plan).await?,
+        let app = self.app_job(target, &plan).await?;
+        let (scripts, files_fingerprint) = if plan.is_of_rows() {
+            (Default::default(), self.row_files_now(&plan).await?)
+        } else {
+            self.scripts(target, &plan).await?
         };
         self.audit(target, "apply", &plan.digest, &spoken(&confirmation, options)).await?;
         let title = title(&plan);
@@ -232,6 +240,7 @@ impl Engine {
             scripts,
             files_fingerprint,
             rows,
+            app,
             checks,
             events: live.stream.clone(),
             cancel,

@@ -206,6 +206,11 @@ pub fn gates(plan: &Plan, present: &Present<'_>) -> Vec<Gate> {
 }
 
 fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
+    if plan.call().is_some() {
+        let words =
+            "cannot be tried: the app writes; the requests are listed, rows are counted before and after";
+        return (Outcome::Warn, words.to_owned());
+    }
     if !needs_dry_run(plan) {
         return (Outcome::Pass, "nothing runs; the ledger rows are shown exactly".to_owned());
     }
@@ -250,7 +255,9 @@ fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String
 
 fn lock_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
     let Some(report) = dry_run.filter(|report| report.digest == plan.digest) else {
-        return if needs_dry_run(plan) {
+        return if plan.call().is_some() {
+            (Outcome::Warn, "the app's own; not measured".to_owned())
+        } else if needs_dry_run(plan) {
             (Outcome::Unknown, "measured by the dry run".to_owned())
         } else {
             (Outcome::Pass, "none on the product's tables".to_owned())
@@ -430,6 +437,16 @@ pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> Pl
         return PlanReview { plan, dry_run: fitting, gates, headline, lead };
     }
     let (headline, lead) = match &fitting {
+        None if plan.call().is_some() => {
+            let requests = plan.call().map_or(0, |call| call.requests.len());
+            (
+                format!(
+                    "This asks the app to write, by {}.",
+                    if requests == 1 { "1 request".to_owned() } else { format!("{requests} requests") }
+                ),
+                format!("It is for {what}. It cannot be tried, and Drydock cannot take it back."),
+            )
+        }
         None if !needs_dry_run(&plan) => (
             format!("Plan {} only writes to the ledger.", plan.number),
             format!("It is for {what}. No statement of a migration runs."),

@@ -2,6 +2,7 @@
 //! ledger carries the ids that the plan drew, so that after any cut the truth can be read back.
 
 mod apart;
+pub mod app;
 mod atomic;
 mod lost;
 pub mod rows;
@@ -53,6 +54,8 @@ pub struct Apply {
     pub files_fingerprint: String,
     /// The rows to write, if the plan writes some.
     pub rows: Option<rows::RowJob>,
+    /// The requests to send, if the app writes.
+    pub app: Option<app::AppJob>,
     /// Reads the checks of what was written, as the run's last step; answers how they stand.
     pub checks: Mutex<Option<Checks>>,
     /// Live stream.
@@ -200,7 +203,7 @@ impl Apply {
         let mut done = 0;
         for (index, step) in steps.iter().enumerate().skip(1) {
             // Rows that are committed stay, whatever is asked for afterwards.
-            let committed = self.plan.writes_rows() && matches!(step, Step::Verify);
+            let committed = self.plan.is_of_rows() && matches!(step, Step::Verify);
             if *self.cancel.borrow() && !committed {
                 return Err(
                     Failure::new(FailureCode::Cancelled, "The run was cancelled by the operator.").into()
@@ -237,7 +240,8 @@ impl Apply {
                     self.bookkeeping(sessions, sql.join(";")).await.map(|()| None)
                 }
                 Step::Seed(_) | Step::Undo(_) => self.write_rows(sessions, index).await,
-                Step::Verify if self.plan.writes_rows() => Ok(Some(self.read_checks().await)),
+                Step::Call(_) => self.call_app(sessions, index).await,
+                Step::Verify if self.plan.is_of_rows() => Ok(Some(self.read_checks().await)),
                 Step::Verify => self.verify(sessions).await.map(Some),
             };
             match result {
@@ -375,7 +379,7 @@ impl Apply {
         let checks = self.checks.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         match checks {
             Some(checks) => checks.await,
-            None => "the server confirmed the commit".to_owned(),
+            None => "there is nothing to read".to_owned(),
         }
     }
 

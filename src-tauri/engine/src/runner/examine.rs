@@ -206,6 +206,9 @@ fn on_server(step: &RunStep, planned: Option<&Step>, server: &Server) -> (String
             ("as the journal says".to_owned(), StepStatus::Done)
         }
         Some(Step::Seed(_) | Step::Undo(_)) if begun => rows_on_server(step, server, at_work),
+        Some(Step::Call(_)) if begun && step.status != StepStatus::Done => {
+            ("the app was not asked what it did".to_owned(), StepStatus::Failed)
+        }
         Some(Step::Check) if begun => (
             "same database".to_owned(),
             if step.status == StepStatus::Failed { StepStatus::Failed } else { StepStatus::Done },
@@ -294,6 +297,23 @@ fn words(examination: &mut Examination, alive: bool, open: bool, failed: bool, p
         if examination.run.failure.is_none() && examination.run.status == RunStatus::NeedsAttention {
             examination.unknown.push("Why the console stopped: its journal ends without a word.".to_owned());
         }
+        return;
+    }
+    if plan.call().is_some() {
+        let step = examination.rows.iter().find(|row| row.step.verb == "Call");
+        let (headline, next) = match step.map(|row| (row.outcome, &row.step.note)) {
+            Some((StepStatus::Done, _)) => ("Every request was answered.".to_owned(), NextButton::Nothing),
+            Some((StepStatus::Failed, Some(sent))) => {
+                examination.unknown.push(format!("Whether the app did what it was asked for: {sent}."));
+                (format!("The run stopped in its requests: {sent}."), NextButton::NewPlan)
+            }
+            Some((StepStatus::Failed, None)) => {
+                ("The run stopped before its first request.".to_owned(), NextButton::NewPlan)
+            }
+            _ => ("No request was sent.".to_owned(), NextButton::NewPlan),
+        };
+        examination.headline = headline;
+        examination.next = vec![next];
         return;
     }
     let ended = match cut {

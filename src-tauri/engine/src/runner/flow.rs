@@ -4,7 +4,6 @@ use crate::adapters::http::{HttpClient, Request, Unanswered};
 use crate::checks::http::{Values, judge_answer, settled, waited_for};
 use crate::domain::Outcome;
 use crate::domain::http::{HttpAnswer, HttpBody, HttpFlow, HttpStep, Until};
-use crate::domain::profile::TemplatePart;
 use crate::domain::verification::RequestResult;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::time::{Duration, Instant};
@@ -91,17 +90,17 @@ fn summed(flow: &HttpFlow, requests: Vec<RequestResult>, uncleaned: Option<Strin
     FlowResult { now, expected, outcome, why, requests }
 }
 
-async fn send(
+/// Sends one request, again where it says so, and keeps what later ones need.
+pub async fn send(
     step: &HttpStep,
     client: &HttpClient,
     values: &mut Values,
     before: Option<&str>,
     cleanup: bool,
 ) -> RequestResult {
-    let request = format!("{} {}", step.method.word(), written(step));
     let mut result = RequestResult {
-        name: step.name.clone().unwrap_or_else(|| request.clone()),
-        request,
+        name: step.label(),
+        request: step.request(),
         cleanup,
         status: None,
         milliseconds: None,
@@ -176,18 +175,6 @@ fn unsettled(result: &mut RequestResult, step: &HttpStep, values: &Values, why: 
         result.outcome = Outcome::Block;
         result.why = Some(format!("{why} At most {within} ms were expected."));
     }
-}
-
-/// The path with its gaps as they are written.
-fn written(step: &HttpStep) -> String {
-    step.path
-        .parts
-        .iter()
-        .map(|part| match part {
-            TemplatePart::Text(text) => text.clone(),
-            TemplatePart::Gap { name, .. } => format!("{{{{{name}}}}}"),
-        })
-        .collect()
 }
 
 fn filled(step: &HttpStep, values: &Values) -> Request {

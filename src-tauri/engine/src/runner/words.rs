@@ -106,6 +106,16 @@ pub(super) fn aftermath(run: &Run) -> Vec<String> {
             _ => "Whether the rows are in is not known.".to_owned(),
         });
     }
+    for step in run.steps.iter().filter(|step| step.verb == "Call") {
+        sentences.push(match step.status {
+            StepStatus::Done => match &step.note {
+                Some(note) => format!("The app was asked: {note}"),
+                None => "The app was asked.".to_owned(),
+            },
+            StepStatus::NotRun => "No request was sent.".to_owned(),
+            _ => run.failure.as_ref().and_then(|failure| failure.unchanged.clone()).unwrap_or_default(),
+        });
+    }
     sentences
 }
 
@@ -131,7 +141,8 @@ pub fn queued_steps(plan: &Plan) -> Vec<RunStep> {
                 ),
                 Step::Seed(seed) => ("Seed", seed.title.clone()),
                 Step::Undo(undo) => ("Undo", format!("{} row changes", undo.rows)),
-                Step::Verify if plan.writes_rows() => ("Verify", "Read the profile's checks".to_owned()),
+                Step::Call(call) => ("Call", call.title.clone()),
+                Step::Verify if plan.is_of_rows() => ("Verify", "Read the profile's checks".to_owned()),
                 Step::Verify => ("Verify", "Read the ledger back".to_owned()),
             };
             RunStep {

@@ -328,3 +328,13 @@ pub async fn end_resting(
     );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }
+
+/// Rows of a table, counted.
+///
+/// # Errors
+/// The server's error.
+pub async fn count(connection: &mut PgConnection, schema: &str, table: &str) -> Result<u32, sqlx::Error> {
+    let sql = format!("SELECT count(*) FROM {}.{}", identifier(schema), identifier(table));
+    let rows: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await?;
+    Ok(u32::try_from(rows).unwrap_or(u32::MAX))
+}

@@ -1,6 +1,7 @@
 //! Seeds: profiles to choose from, their plans, the rows they change, and the way back.
 
 mod answers;
+mod call;
 mod changes;
 mod plan;
 mod rows;
@@ -13,6 +14,7 @@ pub(super) use rows::{ShownRows, cell_view as shown_cell};
 use super::{Engine, Target};
 use crate::adapters::files::profiles::{self, BUNDLED, ReadProfile};
 use crate::domain::environment::Tier;
+use crate::domain::http::HttpStep;
 use crate::domain::profile::{Profile, Work};
 use crate::domain::seed::{BlockSummary, LastSeed, PasswordVerdict, ProfileSummary, ProfileWork, SeedShelf};
 use crate::domain::{Failure, FailureCode};
@@ -47,6 +49,15 @@ impl Engine {
             shelf.profiles.push(summary(&id, target.tier, &last));
         }
         Ok(shelf)
+    }
+
+    /// Ids of the profiles in an environment's own folders; a folder that cannot be read has none.
+    pub(super) async fn own_profiles(&self, environment: &str) -> Result<Vec<String>, Failure> {
+        let folders = self.seed_folders(environment).await?;
+        Ok(folders
+            .iter()
+            .flat_map(|folder| profiles::in_folder(Path::new(folder)).unwrap_or_default())
+            .collect())
     }
 
     async fn seed_folders(&self, environment: &str) -> Result<Vec<String>, Failure> {
@@ -202,6 +213,17 @@ fn summary(id: &str, tier: Tier, last: &[(String, LastSeed)]) -> ProfileSummary 
 /// What a profile writes, at a scale.
 fn work(profile: &Profile, scale: u32) -> ProfileWork {
     match &profile.work {
+        Work::Http(work) => ProfileWork::Http {
+            requests: work.steps.iter().map(HttpStep::label).collect(),
+            counts: work
+                .counts
+                .iter()
+                .map(|table| match &table.schema {
+                    Some(schema) => format!("{schema}.{}", table.name),
+                    None => table.name.clone(),
+                })
+                .collect(),
+        },
         Work::Sql(files) => ProfileWork::Sql { files: files.iter().map(|file| file.file.clone()).collect() },
         Work::Tables(blocks) => ProfileWork::Tables {
             blocks: blocks

@@ -1,6 +1,7 @@
 //! Plans that write a profile's rows.
 
 use super::answers::{hashes, kept, weak};
+use super::call::about_call;
 use super::{Known, read, work};
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::tables::{self, Which};
@@ -102,6 +103,14 @@ impl Engine {
             findings.extend(about_rows(blocks, &staging, production));
         }
         findings.extend(about_profile(&known, &step, production));
+        let step = match &known.work {
+            Work::Http(work) => {
+                findings.extend(about_call(work, target.tier));
+                let answers = step.answers;
+                Step::Call(self.call_step(target, profile, (&known, work), &digest, answers).await?)
+            }
+            _ => Step::Seed(step),
+        };
         let (_, _, fingerprint) = self.fingerprint_now(target, digest).await?;
         let inventory = Inventory {
             environment_id: target.environment_id(),
@@ -117,7 +126,7 @@ impl Engine {
             now: Utc::now(),
         };
         let purpose = PlanPurpose::Seed { profile: profile.to_owned(), title: known.title };
-        let mut plan = planning::seal(inventory, purpose, vec![Step::Seed(step)]);
+        let mut plan = planning::seal(inventory, purpose, vec![step]);
         self.store().save_plan(&mut plan).await?;
         for answer in &form.answers {
             // The plan holds the hash; the password itself is not needed any more.
@@ -201,6 +210,9 @@ impl Engine {
             .next("Fill the form again; the new plan is made from the files as they are."));
         }
         match known.profile.work {
+            Work::Http(_) => {
+                Err(Failure::new(FailureCode::NothingToDo, "The app writes the rows, not Drydock."))
+            }
             Work::Sql(files) => Ok(RowWork::Scripts(
                 files
                     .into_iter()

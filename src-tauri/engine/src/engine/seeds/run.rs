@@ -22,6 +22,7 @@ impl Engine {
             match step {
                 Step::Seed(seed) => return Ok(super::read(&seed.profile)?.digest),
                 Step::Undo(undo) => return self.undo_digest(&undo.run_id).await,
+                Step::Call(call) => return Ok(super::read(&call.profile)?.digest),
                 _ => {}
             }
         }

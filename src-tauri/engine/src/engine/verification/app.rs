@@ -4,10 +4,11 @@ use super::{Engine, Suite, Target};
 use crate::adapters::http::{HttpClient, app_address};
 use crate::checks::http::Values;
 use crate::domain::environment::Tier;
-use crate::domain::http::HttpFlow;
+use crate::domain::http::{HttpFlow, HttpWork};
+use crate::domain::profile::Profile;
 use crate::domain::secret::Secret;
 use crate::domain::verification::CheckResult;
-use crate::domain::{Failure, Outcome};
+use crate::domain::{Failure, FailureCode, Outcome};
 use crate::runner::flow;
 use chrono::Utc;
 use std::time::Instant;
@@ -131,5 +132,34 @@ impl Engine {
         let writing =
             if target.tier == Tier::Production { Writing::Named(writing.to_vec()) } else { Writing::All };
         Ok(App { address, credentials, writing })
+    }
+
+    /// The address and the secrets that requests of a profile need; refused where one is missing.
+    pub(in crate::engine) async fn app_for(
+        &self,
+        target: &Target,
+        profile: &Profile,
+        work: &HttpWork,
+    ) -> Result<(String, Vec<(String, Secret)>), Failure> {
+        let kept = self.kept_setup(&target.environment_id().unwrap_or_default()).await?;
+        let refused = |code, what: String| {
+            Failure::new(code, what)
+                .unchanged("Nothing was sent.")
+                .next("Set it up on the environment: Verification, Set up.")
+        };
+        let Some(address) = kept.app else {
+            let what = format!("The address of the app is not set for {}.", target.name);
+            return Err(refused(FailureCode::AddressInvalid, what));
+        };
+        let mut credentials = Vec::new();
+        let named = work.names();
+        for needed in profile.checks.credentials.iter().filter(|needed| named.contains(&needed.name)) {
+            let Some((_, credential)) = kept.credentials.iter().find(|(name, _)| *name == needed.name) else {
+                let what = format!("\"{}\" is not set for {}.", needed.label, target.name);
+                return Err(refused(FailureCode::SecretNeeded, what));
+            };
+            credentials.push((needed.name.clone(), self.secrets().get(credential).await?));
+        }
+        Ok((address, credentials))
     }
 }

@@ -75,7 +75,12 @@ impl Engine {
                 Ok(files) => setup.suites.extend(files.iter().map(summary)),
             }
         }
-        let (read, _) = self.suites(target).await?;
+        let (mut read, _) = self.suites(target).await?;
+        for profile in self.own_profiles(&environment).await? {
+            if !read.iter().any(|suite| suite.id == profile) {
+                read.extend(suite(&profile).ok());
+            }
+        }
         for suite in &read {
             for named in &suite.checks.credentials {
                 match setup.credentials.iter_mut().find(|needed| needed.name == named.name) {

@@ -10,10 +10,10 @@ use super::problems::{instead, one_of, quoted};
 use super::templates::template;
 use super::{keys, words};
 use crate::domain::http::{
-    AnswerCondition, AnswerExpectation, Found, HttpBody, HttpFlow, HttpMethod, HttpStep, JsonTemplate,
-    NamedCredential, Until, Writes,
+    AnswerCondition, AnswerExpectation, Found, HttpBody, HttpFlow, HttpMethod, HttpStep, HttpWork,
+    JsonTemplate, NamedCredential, Until, Writes,
 };
-use crate::domain::profile::{Condition, Template, TemplatePart};
+use crate::domain::profile::{Condition, TableName, Template, TemplatePart};
 use crate::domain::verification::CheckPart;
 use serde_json_path::JsonPath;
 use toml::de::DeValue;
@@ -41,8 +41,42 @@ pub(super) fn credentials(reading: &mut Reading, root: &Section) -> Vec<NamedCre
     found
 }
 
-/// What gaps of a flow may name; grows from step to step.
+/// `[http]` of a profile: requests that make the app write.
+pub(super) fn work(reading: &mut Reading, root: &Section) -> Option<HttpWork> {
+    let section = root.section(reading, "http", "`[http]`")?;
+    section.refuse_unknown(reading, keys::HTTP_WORK);
+    let inputs = reading.inputs.iter().filter(|(_, facts)| !facts.password).map(|(name, _)| name.clone());
+    let mut known =
+        Known { inputs: inputs.collect(), credentials: reading.credentials.clone(), kept: Vec::new() };
+    section.needed(reading, "steps");
+    let steps = steps(reading, &section, "steps", &mut known);
+    let repeatable = section.boolean(reading, "repeatable").unwrap_or(false);
+    let counts = section.names(reading, "counts", true)?;
+    let counts: Vec<Option<TableName>> = counts
+        .iter()
+        .map(|(name, at)| {
+            let (schema, table) = match name.split_once('.') {
+                Some((schema, table)) => (Some(schema.to_owned()), table),
+                None => (None, name.as_str()),
+            };
+            if table.is_empty() || table.contains('.') || schema.as_deref() == Some("") {
+                reading.wrong(
+                    *at,
+                    format!("{} is no table's name.", quoted(name)),
+                    "Write `table` or `schema.table`.",
+                );
+                return None;
+            }
+            Some(TableName { schema, name: table.to_owned() })
+        })
+        .collect();
+    Some(HttpWork { steps: steps?, counts: counts.into_iter().collect::<Option<_>>()?, repeatable })
+}
+
+/// What gaps of requests may name; grows from step to step.
 struct Known {
+    /// Answers of the form; only where a profile is applied.
+    inputs: Vec<String>,
     credentials: Vec<String>,
     /// Kept from the answers of earlier steps.
     kept: Vec<String>,
@@ -55,7 +89,7 @@ pub(super) fn flow(reading: &mut Reading, section: &Section) -> Option<HttpFlow>
         keys_here.extend(keys::STEP.iter().filter(|key| **key != "name"));
     }
     section.refuse_unknown(reading, &keys_here);
-    let mut known = Known { credentials: reading.credentials.clone(), kept: Vec::new() };
+    let mut known = Known { inputs: Vec::new(), credentials: reading.credentials.clone(), kept: Vec::new() };
     let sent = if section.has("steps") {
         steps(reading, section, "steps", &mut known)
     } else {
@@ -479,8 +513,8 @@ fn keep(reading: &mut Reading, section: &Section, known: &mut Known) -> Vec<(Str
             reading.wrong(at, what, "Write it with those alone.");
             continue;
         }
-        if known.credentials.iter().any(|known| known == name) {
-            let what = format!("{} is a credential already.", quoted(name));
+        if known.credentials.iter().chain(&known.inputs).any(|known| known == name) {
+            let what = format!("{} is a credential or an input already.", quoted(name));
             reading.wrong(at, what, "Give what is kept another name.");
             continue;
         }
@@ -500,10 +534,19 @@ fn keep(reading: &mut Reading, section: &Section, known: &mut Known) -> Vec<(Str
 /// A text with gaps, each of which must be known here.
 fn gaps(reading: &mut Reading, value: &Value, called: &str, known: &Known) -> Option<Template> {
     let template = template(reading, value, called, "", &mut Uses::default())?;
-    let all: Vec<&str> = known.credentials.iter().chain(&known.kept).map(String::as_str).collect();
+    let all: Vec<&str> =
+        known.inputs.iter().chain(&known.credentials).chain(&known.kept).map(String::as_str).collect();
     let unknown = named(&template).find(|name| !all.contains(name)).map(str::to_owned);
     if let Some(name) = unknown {
-        let what = format!("The gap {} names no credential, and no earlier step keeps it.", quoted(&name));
+        let what = match reading.inputs.get(&name) {
+            Some(facts) if facts.password => {
+                format!(
+                    "The input {} is a password; requests take secrets from `[[credentials]]`.",
+                    quoted(&name)
+                )
+            }
+            _ => format!("The gap {} names no credential, and no earlier step keeps it.", quoted(&name)),
+        };
         reading.wrong(value.span().start, what, instead(&name, &all));
         return None;
     }

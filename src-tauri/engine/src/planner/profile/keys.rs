@@ -10,6 +10,7 @@ pub(super) const PROFILE: &[&str] = &[
     "inputs",
     "tables",
     "sql",
+    "http",
     "credentials",
     "expect",
 ];
@@ -156,3 +157,6 @@ pub(super) const ANSWER: &[&str] = &[
 /// `until` of a step.
 pub(super) const UNTIL: &[&str] =
     &["json", "count", "header", "equals", "at_least", "at_most", "between", "contains", "every_s", "for_s"];
+
+/// `[http]` of a profile.
+pub(super) const HTTP_WORK: &[&str] = &["counts", "repeatable", "steps"];

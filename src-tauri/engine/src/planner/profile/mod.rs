@@ -27,6 +27,7 @@ mod scripts;
 mod templates;
 mod words;
 
+use crate::domain::http::NamedCredential;
 use crate::domain::profile::{CheckSuite, Checks, Profile, ProfileProblem, Scale, Work};
 use document::{Reading, Section};
 use std::collections::BTreeMap;
@@ -82,7 +83,8 @@ fn read_suite(reading: &mut Reading, name: &str) -> Option<CheckSuite> {
     root.refuse_unknown(reading, keys::SUITE);
     let title = root.needed_text(reading, "title");
     let description = root.text(reading, "description");
-    let checks = checks(reading, &root);
+    let credentials = credentials(reading, &root);
+    let checks = Checks { credentials, expectations: expectations::expectations(reading, &root) };
     if checks.expectations.is_empty() && !root.has("expect") && !root.misspelt(reading, &["expect"]) {
         reading.wrong(0, "The file checks nothing.", "Add an `[[expect]]` for each thing that must hold.");
     }
@@ -100,11 +102,11 @@ fn document<'a>(reading: &mut Reading<'a>, text: &'a str) -> Option<Spanned<DeTa
     None
 }
 
-/// Expectations, and the secrets that their requests need.
-fn checks(reading: &mut Reading, root: &Section) -> Checks {
+/// The secrets that requests may name, known to what is read after them.
+fn credentials(reading: &mut Reading, root: &Section) -> Vec<NamedCredential> {
     let credentials = http::credentials(reading, root);
     reading.credentials = credentials.iter().map(|credential| credential.name.clone()).collect();
-    Checks { credentials, expectations: expectations::expectations(reading, root) }
+    credentials
 }
 
 /// The files beside it that a profile names, in the order it names them.
@@ -148,8 +150,9 @@ fn read(reading: &mut Reading) -> Option<Profile> {
     let tiers = root.words(reading, "tiers", words::TIERS, true);
     let scale = root.section(reading, "scale", "The scale").map(|section| scale(reading, &section));
     let inputs = inputs::inputs(reading, &root);
+    let credentials = credentials(reading, &root);
     let work = work(reading, &root);
-    let checks = checks(reading, &root);
+    let checks = Checks { credentials, expectations: expectations::expectations(reading, &root) };
     Some(Profile {
         title: title?,
         description: description.unwrap_or_default(),
@@ -179,30 +182,38 @@ fn scale(reading: &mut Reading, section: &Section) -> Option<Scale> {
     Some(Scale { default, max })
 }
 
-/// Blocks or scripts: one of them, and not both.
+/// Blocks, scripts or requests: one of them.
 fn work(reading: &mut Reading, root: &Section) -> Option<Work> {
-    match (root.value("tables"), root.value("sql")) {
-        (None, None) if root.misspelt(reading, &["tables", "sql"]) => None,
-        (None, None) => {
+    let kinds: Vec<&str> = ["tables", "sql", "http"].into_iter().filter(|kind| root.has(kind)).collect();
+    let read = |reading: &mut Reading, kind: &str| match kind {
+        "tables" => blocks::blocks(reading, root).map(Work::Tables),
+        "sql" => scripts::scripts(reading, root).map(Work::Sql),
+        _ => http::work(reading, root).map(Work::Http),
+    };
+    match kinds.as_slice() {
+        [one] => read(reading, one),
+        [] if root.misspelt(reading, &["tables", "sql", "http"]) => None,
+        [] => {
             reading.wrong(
                 0,
-                "The profile writes nothing: it has neither `[[tables]]` nor `[sql]`.",
-                "Add a `[[tables]]` block for each table, or `[sql]` with the files of its scripts.",
+                "The profile writes nothing: it has neither `[[tables]]` nor `[sql]` nor `[http]`.",
+                "Add a `[[tables]]` block for each table, `[sql]` with the files of its scripts, or `[http]` with requests to the app.",
             );
             None
         }
-        (Some(_), Some(_)) => {
+        [first, second, ..] => {
+            let written =
+                |kind: &str| if kind == "tables" { "[[tables]]".to_owned() } else { format!("[{kind}]") };
             reading.wrong(
-                root.at_key("sql"),
-                "The profile has `[[tables]]` and `[sql]`.",
+                root.at_key(second),
+                format!("The profile has `{}` and `{}`.", written(first), written(second)),
                 "Keep one of them; what both write can be two profiles.",
             );
-            blocks::blocks(reading, root);
-            scripts::scripts(reading, root);
+            for kind in &kinds {
+                read(reading, kind);
+            }
             None
         }
-        (Some(_), None) => blocks::blocks(reading, root).map(Work::Tables),
-        (None, Some(_)) => scripts::scripts(reading, root).map(Work::Sql),
     }
 }
 

@@ -209,7 +209,7 @@ table = "t"
             ("profile.toml", 1, "The profile has no `title`, which it needs.", "Add `title = ...`."),
             ("profile.toml", 1, "The profile has no `engines`, which it needs.", "Add `engines = ...`."),
             ("profile.toml", 1, "The profile has no `tiers`, which it needs.", "Add `tiers = ...`."),
-            ("profile.toml", 1, "The profile writes nothing: it has neither `[[tables]]` nor `[sql]`.", "Add a `[[tables]]` block for each table, or `[sql]` with the files of its scripts."),
+            ("profile.toml", 1, "The profile writes nothing: it has neither `[[tables]]` nor `[sql]` nor `[http]`.", "Add a `[[tables]]` block for each table, `[sql]` with the files of its scripts, or `[http]` with requests to the app."),
         ],
     },
     Faulty {
@@ -233,7 +233,7 @@ files = ["a.sql"]
 "#),
         beside: &[("a.sql", b"")],
         found: &[
-            ("profile.toml", 4, "The profile has no key `colour`.", "Remove it, or write `description`, `scale`, `inputs`, `tables`, `credentials` or `expect`."),
+            ("profile.toml", 4, "The profile has no key `colour`.", "Remove it, or write `description`, `scale`, `inputs`, `tables`, `http`, `credentials` or `expect`."),
         ],
     },
     Faulty {
@@ -286,7 +286,7 @@ rows = [{ a = 1 }]
         toml: Toml::Headed(r""),
         beside: &[],
         found: &[
-            ("profile.toml", 1, "The profile writes nothing: it has neither `[[tables]]` nor `[sql]`.", "Add a `[[tables]]` block for each table, or `[sql]` with the files of its scripts."),
+            ("profile.toml", 1, "The profile writes nothing: it has neither `[[tables]]` nor `[sql]` nor `[http]`.", "Add a `[[tables]]` block for each table, `[sql]` with the files of its scripts, or `[http]` with requests to the app."),
         ],
     },
     Faulty {

@@ -41,7 +41,7 @@ fn parsed() -> Profile {
 fn blocks() -> Vec<TableBlock> {
     match parsed().work {
         Work::Tables(blocks) => blocks,
-        Work::Sql(_) => panic!("blocks are expected"),
+        _ => panic!("blocks are expected"),
     }
 }
 
@@ -416,7 +416,7 @@ fn rows_of_one_table_or_of_an_array_of_tables_are_the_same() {
         let profile = parse(&files(&[("profile.toml", format!("{head}{body}").as_bytes())])).unwrap();
         match profile.work {
             Work::Tables(blocks) => given(&blocks[0])[0].cells.clone(),
-            Work::Sql(_) => panic!("blocks are expected"),
+            _ => panic!("blocks are expected"),
         }
     };
     assert_eq!(cells(short), cells(long));

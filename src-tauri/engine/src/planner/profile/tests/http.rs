@@ -169,7 +169,7 @@ fn every_fault_is_found_with_its_line_and_what_to_do() {
         (
             "get = \"/a\"\nkeep = { key = { json = \"$.a\" } }\n",
             9,
-            "`key` is a credential already.",
+            "`key` is a credential or an input already.",
             "Give what is kept another name.",
         ),
         (
@@ -246,4 +246,49 @@ fn what_a_form_asks_becomes_a_check_that_is_read_as_it_was_meant() {
     assert_eq!(flow.names(), ["key"]);
     let Expected::Count { condition, .. } = &all[1].what else { panic!("a count") };
     assert_eq!(condition.as_deref(), Some(nasty));
+}
+
+#[test]
+fn requests_that_make_the_app_write_are_held_to_their_own_rules() {
+    let head = "title = \"T\"\nengines = [\"postgresql\"]\ntiers = [\"staging\"]\n[[inputs]]\nname = \"mail\"\nlabel = \"M\"\nkind = \"email\"\n[[inputs]]\nname = \"secret\"\nlabel = \"S\"\nkind = \"password\"\nhash = \"argon2id\"\n";
+    let read = |rest: &str| {
+        let files = std::collections::BTreeMap::from([(
+            PROFILE_FILE.to_owned(),
+            format!("{head}{rest}").into_bytes(),
+        )]);
+        parse(&ProfileFiles { files })
+    };
+    let steps = "steps = [{ post = \"/seed\", json = { to = \"{{mail}}\" } }]\n";
+    let profile = read(&format!("[http]\ncounts = [\"users\", \"audit.log\"]\n{steps}")).unwrap();
+    let crate::domain::profile::Work::Http(work) = profile.work else { panic!("requests") };
+    assert_eq!((work.counts[1].schema.as_deref(), work.repeatable), (Some("audit"), false));
+    for (rest, line, what) in [
+        (format!("[http]\n{steps}"), 13, "`[http]` has no `counts`, which it needs."),
+        ("[http]\ncounts = [\"users\"]\n".to_owned(), 13, "`[http]` has no `steps`, which it needs."),
+        (format!("[http]\ncounts = [\"a.b.c\"]\n{steps}"), 14, "`a.b.c` is no table's name."),
+        (
+            "[http]\ncounts = [\"users\"]\nsteps = [{ post = \"/seed\", body = \"{{secret}}\" }]\n"
+                .to_owned(),
+            15,
+            "The input `secret` is a password; requests take secrets from `[[credentials]]`.",
+        ),
+        (
+            format!("[sql]\nfiles = []\n[http]\ncounts = [\"users\"]\n{steps}"),
+            15,
+            "The profile has `[sql]` and `[http]`.",
+        ),
+        (
+            format!(
+                "[http]\ncounts = [\"users\"]\n{steps}[[expect]]\nname = \"E\"\n[expect.http]\nget = \"/{{{{mail}}}}\"\n"
+            ),
+            19,
+            "The gap `mail` names no credential, and no earlier step keeps it.",
+        ),
+    ] {
+        let found = read(&rest).expect_err(&rest);
+        assert!(
+            found.iter().any(|problem| problem.at.line == line && problem.what == what),
+            "{rest}: {found:?}"
+        );
+    }
 }

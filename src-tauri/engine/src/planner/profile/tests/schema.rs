@@ -41,6 +41,7 @@ fn it_names_exactly_the_keys_that_the_reader_knows() {
         ("chosen", keys::CHOSEN),
         ("suite", keys::SUITE),
         ("credential", keys::CREDENTIAL),
+        ("http_work", keys::HTTP_WORK),
         ("flow", keys::FLOW),
         ("step", keys::STEP),
         ("place", keys::PLACES),

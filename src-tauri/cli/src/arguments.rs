@@ -113,6 +113,9 @@ pub enum Command {
         /// holds it: `name = { environment = "VARIABLE" }`.
         #[arg(long, value_name = "FILE")]
         inputs: Option<PathBuf>,
+        /// On production: try 20 well-known passwords on the stored hashes of administrators.
+        #[arg(long)]
+        try_stored_passwords: bool,
         /// The profile's scale.
         #[arg(long, value_name = "FACTOR")]
         scale: Option<u32>,

@@ -19,6 +19,8 @@ pub struct Form<'a> {
     pub inputs: Option<&'a Path>,
     /// Scale.
     pub scale: Option<u32>,
+    /// Well-known passwords may be tried on stored hashes.
+    pub try_stored: bool,
 }
 
 /// A folder or file that is there is meant as one; else it is an id.
@@ -56,7 +58,7 @@ fn from_environment(name: &str, table: &toml::Table) -> Result<Secret, Failure> 
 }
 
 fn answers(engine: &Engine, form: &Form<'_>) -> Result<SeedAnswers, Failure> {
-    let mut answers = SeedAnswers { answers: Vec::new(), scale: form.scale };
+    let mut answers = SeedAnswers { answers: Vec::new(), scale: form.scale, try_stored: form.try_stored };
     let Some(path) = form.inputs else { return Ok(answers) };
     for (name, value) in table_of(path)? {
         let value = match value {

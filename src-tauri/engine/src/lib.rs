@@ -9,4 +9,4 @@ pub mod planner;
 pub mod runner;
 
 pub use adapters::postgres::failure::visible;
-pub use engine::{AppAnswers, ApplyOptions, Engine, Observation, Settings, Target, Theme};
+pub use engine::{AppAnswers, ApplyOptions, Engine, Observation, RowsKept, Settings, Target, Theme};

@@ -50,7 +50,7 @@ count = { table = "flags", equals = 2 }
 
 fn note(text: &str) -> SeedAnswers {
     let answer = Answer { name: "note".to_owned(), value: AnswerValue::Text { text: text.to_owned() } };
-    SeedAnswers { answers: vec![answer], scale: None }
+    SeedAnswers { answers: vec![answer], ..SeedAnswers::default() }
 }
 
 struct Shop {

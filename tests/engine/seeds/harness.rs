@@ -209,7 +209,7 @@ pub fn answers(texts: &[(&str, &str)]) -> SeedAnswers {
                 value: AnswerValue::Text { text: (*text).to_owned() },
             })
             .collect(),
-        scale: None,
+        ..SeedAnswers::default()
     }
 }
 

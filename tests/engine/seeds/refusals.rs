@@ -1,9 +1,12 @@
 //! What is wrong is told by file and line, and nothing changes.
 
 use super::harness::{Bench, image, nothing, profile, profile_of, refused, run, stopped};
+use argon2::password_hash::{PasswordHasher, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
 use drydock_engine::Target;
 use drydock_engine::domain::environment::Tier;
 use drydock_engine::domain::secret::Secret;
+use drydock_engine::domain::seed::SeedAnswers;
 use drydock_engine::domain::{FailureCode, Outcome};
 
 const TABLES: &str = "CREATE TYPE level AS ENUM ('low', 'high');
@@ -193,4 +196,72 @@ async fn a_plan_whose_profile_or_rows_moved_is_void() {
         .await
         .unwrap_err();
     assert_eq!(failure.code, FailureCode::PlanVoid, "{failure:?}");
+}
+
+#[tokio::test]
+async fn administrators_with_a_password_that_everybody_tries_stop_a_seed_on_production() {
+    let bench = Bench::start().await;
+    let mut base = bench
+        .base("people", "CREATE TABLE flags (name text PRIMARY KEY); CREATE TABLE users (id int PRIMARY KEY, role text, password_hash text); CREATE TABLE staff (id int PRIMARY KEY, is_admin boolean, password text); CREATE TABLE notes (id int, password text)")
+        .await;
+    let argon = |password: &str| {
+        let salt = SaltString::from_b64("c2FsdHNhbHRzYWx0").unwrap();
+        let params = Params::new(1_024, 1, 1, None).unwrap();
+        let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        argon.hash_password(password.as_bytes(), &salt).unwrap().to_string()
+    };
+    let bcrypt = bcrypt::hash("changeme", 4).unwrap();
+    run(
+        &mut base.connection,
+        &format!(
+            "INSERT INTO users VALUES (1, 'admin', '{}'), (2, 'SUPER_ADMIN', '{}'), (3, 'customer', '{}'); INSERT INTO staff VALUES (7, true, '{bcrypt}'), (8, false, '{bcrypt}')",
+            argon("admin123"),
+            argon("mossy-lantern-42-orbit"),
+            argon("password"),
+        ),
+    )
+    .await;
+    let mut target = base.target.clone();
+    target.tier = Tier::Production;
+    let profile = profile_of(
+        "[[tables]]\ntable = \"flags\"\nkey = [\"name\"]\nmode = \"insert-missing\"\nrows = [ { name = \"a\" } ]\n",
+    );
+    let id = profile.path().display().to_string();
+    let told = |target: Target, try_stored: bool| {
+        let (engine, id) = (bench.engine.clone(), id.clone());
+        async move {
+            let form = SeedAnswers { try_stored, ..SeedAnswers::default() };
+            let review = engine.seed_plan(&target, &id, form).await.unwrap();
+            let about =
+                review.plan.findings.into_iter().filter(|finding| finding.check == "stored-passwords");
+            about.map(|finding| (finding.outcome, finding.title)).collect::<Vec<_>>()
+        }
+    };
+    let unasked = told(target.clone(), false).await;
+    assert_eq!(unasked.len(), 2, "{unasked:?}");
+    assert!(
+        unasked.iter().all(|(outcome, _)| *outcome == Outcome::Unknown),
+        "not tried, so not known: {unasked:?}"
+    );
+    let tried = told(target.clone(), true).await;
+    let weak = |table: &str, key: &str| {
+        let title =
+            format!("An administrator in public.{table} has a password that anybody tries first: {key}.");
+        assert!(tried.contains(&(Outcome::Block, title)), "{tried:?}");
+    };
+    weak("users", "1");
+    weak("staff", "7");
+    assert!(told(base.target.clone(), true).await.is_empty(), "only production is asked about");
+    run(
+        &mut base.connection,
+        "UPDATE users SET password_hash = 'pbkdf2$1$x' WHERE id = 1; DELETE FROM staff",
+    )
+    .await;
+    let tried = told(target, true).await;
+    let open = (Outcome::Unknown, "Of 2 administrators in public.users, 1 could not be tried.".to_owned());
+    assert!(tried.contains(&open), "{tried:?}");
+    assert!(
+        tried.contains(&(Outcome::Pass, "public.staff has no administrator yet.".to_owned())),
+        "{tried:?}"
+    );
 }

@@ -1,7 +1,9 @@
 //! The way back after others have written, too.
 
 use super::harness::{Bench, counts, image, nothing, profile_of, run, shown, table, text};
+use drydock_engine::domain::FailureCode;
 use drydock_engine::domain::seed::{ConflictReason, UndoChoice};
+use drydock_engine::{RowsKept, Settings};
 
 const TABLES: &str = "CREATE TABLE models (id serial PRIMARY KEY, slug text UNIQUE NOT NULL, credits int NOT NULL, api_key text);
 CREATE TABLE styles (id serial PRIMARY KEY, slug text UNIQUE NOT NULL);
@@ -187,6 +189,12 @@ async fn old_files_of_changed_rows_go_and_the_run_says_that_it_cannot_be_taken_b
     bench.try_out(&base.target, profile.path(), nothing()).await;
     assert!(!file(&dry.id).exists() && file(&seeded.id).exists());
     age(&seeded.id, 91);
+    let kept = |applies| Settings { rows_kept: RowsKept { applies, dry_runs: 7 }, ..Settings::default() };
+    assert_eq!(bench.engine.set_settings(kept(0)).await.unwrap_err().code, FailureCode::SettingInvalid);
+    bench.engine.set_settings(kept(400)).await.unwrap();
+    bench.try_out(&base.target, profile.path(), nothing()).await;
+    assert!(file(&seeded.id).exists(), "the setting says how long");
+    bench.engine.set_settings(kept(90)).await.unwrap();
     bench.try_out(&base.target, profile.path(), nothing()).await;
     assert!(!file(&seeded.id).exists());
     let review = bench.engine.undo_review(&base.target, &seeded.id).await.unwrap();

@@ -1029,6 +1029,42 @@ seconds: number;
  */
 relation: string | null }
 /**
+ * Ask the app to write, by requests in order.
+ */
+export type CallStep = { 
+/**
+ * The profile's id.
+ */
+profile: string; 
+/**
+ * Its title.
+ */
+title: string; 
+/**
+ * SHA-256 over its files.
+ */
+files: string; 
+/**
+ * The app's address.
+ */
+app: string; 
+/**
+ * Answers of the form, without passwords.
+ */
+answers: PlannedAnswer[]; 
+/**
+ * The requests in order.
+ */
+requests: PlannedRequest[]; 
+/**
+ * Tables whose rows are counted before and after.
+ */
+counts: CountedTable[]; 
+/**
+ * A second time changes nothing, as the profile says.
+ */
+repeatable: boolean }
+/**
  * One card.
  */
 export type Card = { 
@@ -1349,6 +1385,22 @@ export type ConflictReason =
  * Newer rows refer to it.
  */
 "used_by_newer"
+/**
+ * A table and how many rows it had when the plan was made.
+ */
+export type CountedTable = { 
+/**
+ * Schema.
+ */
+schema: string; 
+/**
+ * Name.
+ */
+name: string; 
+/**
+ * Rows.
+ */
+rows: number }
 /**
  * The handle of a secret. The secret itself is only ever in the keyring or vault and in memory.
  */
@@ -2144,6 +2196,10 @@ export type FailureCode =
  */
 "DRY-1224" | 
 /**
+ * The app did not answer a request as it should.
+ */
+"DRY-1225" | 
+/**
  * The migrations folder does not exist or cannot be read.
  */
 "DRY-1301" | 
@@ -2191,6 +2247,10 @@ export type FailureCode =
  * A step took longer than allowed.
  */
 "DRY-1702" | 
+/**
+ * A setting is out of its range.
+ */
+"DRY-1802" | 
 /**
  * A file or folder could not be read or written.
  */
@@ -3537,6 +3597,18 @@ kept_for: [number, number] | null;
  */
 hash: string }
 /**
+ * A request to the app.
+ */
+export type PlannedRequest = { 
+/**
+ * Name.
+ */
+name: string; 
+/**
+ * Method and path, without what is filled into them.
+ */
+request: string }
+/**
  * What is wrong in a profile, where, and what to do about it.
  */
 export type ProfileProblem = { 
@@ -3616,6 +3688,10 @@ export type ProfileWork =
  * Scripts.
  */
 { kind: "sql"; files: string[] } | 
+/**
+ * The app writes; requests ask it to.
+ */
+{ kind: "http"; requests: string[]; counts: string[] } | 
 /**
  * Not known: the profile cannot be read.
  */
@@ -3880,6 +3956,18 @@ offset: number;
  * At most so many, up to 500.
  */
 limit: number }
+/**
+ * How long the files of changed rows are kept, in days, from 1 to 3,650.
+ */
+export type RowsKept = { 
+/**
+ * Those of applies; after that a run cannot be taken back any more.
+ */
+applies: number; 
+/**
+ * Those that a dry run saw.
+ */
+dry_runs: number }
 /**
  * One attempt at a plan.
  */
@@ -4243,7 +4331,11 @@ answers: Answer[];
 /**
  * Scale; `None`: the profile's default.
  */
-scale: number | null }
+scale: number | null; 
+/**
+ * Well-known passwords may be tried on the stored hashes of administrators; asked for on production only.
+ */
+try_stored?: boolean }
 /**
  * The profiles that an environment shows.
  */
@@ -4324,7 +4416,11 @@ export type Settings = {
 /**
  * Light, dark, or as the system is.
  */
-theme: Theme }
+theme: Theme; 
+/**
+ * How long changed rows are kept on this computer.
+ */
+rows_kept?: RowsKept }
 /**
  * How a host is reached and logged in to. Holds handles of secrets, never a secret.
  */
@@ -4675,6 +4771,10 @@ export type Step =
  * Take back the rows of a run, in one transaction.
  */
 ({ kind: "undo" } & UndoStep) | 
+/**
+ * Ask the app to write. It cannot be tried, and not be taken back.
+ */
+({ kind: "call" } & CallStep) | 
 /**
  * Read again and compare with what was planned.
  */

@@ -66,7 +66,7 @@ const streams = new Map<
   string,
   { events: RunEvent[]; listeners: ((event: RunEvent) => void)[]; done: boolean; cancel: boolean }
 >();
-let settings: Settings = { theme: "system" };
+let settings: Settings = { theme: "system", rows_kept: { applies: 90, dry_runs: 7 } };
 let number = 31;
 let runNumber = 152;
 const read = new Map<string, number>();
@@ -688,6 +688,7 @@ function startRun(world: World, plan: Plan, kind: Run["kind"]): Run {
     resolve: "Resolve",
     seed: "Seed",
     undo: "Undo",
+    call: "Call",
     verify: "Verify",
   } as const;
   const title = (step: Step) =>
@@ -701,7 +702,7 @@ function startRun(world: World, plan: Plan, kind: Run["kind"]): Run {
             : "ledger and catalogue as planned"
           : step.kind === "create_ledger"
             ? "_prisma_migrations"
-            : step.kind === "seed"
+            : step.kind === "seed" || step.kind === "call"
               ? step.title
               : step.kind === "undo"
                 ? count(step.rows, "row change")

@@ -70,7 +70,12 @@ export function toward(plan: Plan): "to" | "on" {
 
 /** The plan changes rows of a profile or of a run, not objects. */
 export function isOfRows(plan: Plan): boolean {
-  return plan.purpose.kind === "seed" || plan.purpose.kind === "undo";
+  return plan.steps.some((step) => step.kind === "seed" || step.kind === "undo");
+}
+
+/** What the plan asks the app for; such a plan cannot be tried. */
+export function callOf(plan: Plan): Extract<Step, { kind: "call" }> | null {
+  return plan.steps.find((step) => step.kind === "call") ?? null;
 }
 
 /** Row changes that an undo takes back. */
@@ -130,6 +135,12 @@ export function stepWords(step: Step): { verb: string; subject: string; how: str
       return { verb: "Seed", subject: step.title, how: "All rows in one transaction." };
     case "undo":
       return { verb: "Undo", subject: "", how: `${count(step.rows, "row change")}, in one transaction.` };
+    case "call":
+      return {
+        verb: "Call",
+        subject: step.title,
+        how: `${count(step.requests.length, "request")} to the app, in order.`,
+      };
     case "verify":
       return {
         verb: "Verify",

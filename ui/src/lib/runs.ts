@@ -2,10 +2,11 @@ import type { PlanPurpose, Run, RunStep } from "./bindings";
 import { count } from "./format";
 
 /** What a run is about. */
-export type Work = "migrations" | "seed" | "undo" | "repair" | "plan";
+export type Work = "migrations" | "seed" | "undo" | "app" | "repair" | "plan";
 
 /** As its plan says, else as far as its steps tell: a dry run's steps name what they try, not how. */
 export function workOf(steps: RunStep[], purpose: PlanPurpose["kind"] | null): Work {
+  if (steps.some((step) => step.verb === "Call")) return "app";
   if (purpose === "seed" || purpose === "undo") return purpose;
   if (purpose !== null) return purpose === "apply_pending" || purpose === "baseline" ? "migrations" : "repair";
   const has = (verb: string) => steps.some((step) => step.verb === verb);
@@ -26,6 +27,7 @@ const subjects: Record<Work, { one: string; whole: string }> = {
   migrations: { one: "migration", whole: "The migrations" },
   seed: { one: "seed", whole: "The seed" },
   undo: { one: "undo", whole: "The undo" },
+  app: { one: "requests", whole: "What the app was asked for" },
   repair: { one: "repair", whole: "The repair" },
   plan: { one: "plan", whole: "The plan" },
 };
@@ -42,6 +44,7 @@ export function liveHeadline(dry: boolean, steps: RunStep[], waits: boolean, wor
       : `${done} of ${total} ${done === 1 ? "is" : "are"} in.`;
   }
   if (waits) return "The run waits for a lock.";
+  if (work === "app") return "The app is being asked, request by request.";
   return dry ? `Trying the ${subjects[work].one}. It will be taken back.` : `${subjects[work].whole} is being applied.`;
 }
 
@@ -59,14 +62,17 @@ export function endedHeadline(run: Run, work: Work): string {
       if (work === "migrations" && total > 0) return `${all} in, and the ledger confirms it.`;
       if (work === "seed") return "The seed is in.";
       if (work === "undo") return "The run is taken back.";
+      if (work === "app") return "The app answered every request as expected.";
       return "The repair is done, and the ledger confirms it.";
     case "cancelled":
       if (dry) return "The dry run was cancelled. Nothing has changed.";
+      if (work === "app") return "The run was cancelled. What the app did already stays.";
       return work === "migrations" || work === "repair"
         ? `The run was cancelled. ${left}.`
         : "The run was cancelled. No row has changed.";
     default:
       if (dry) return "The dry run did not get through. Nothing has changed.";
+      if (work === "app") return "The run stopped: the app did not answer as it should.";
       return work === "migrations" ? `The run stopped: ${left}.` : `${subjects[work].whole} did not get through.`;
   }
 }

@@ -28,6 +28,8 @@ export function writesLine(profile: ProfileSummary): string {
     }
     case "sql":
       return `${count(profile.writes.files.length, "script")}; the dry run finds the rows`;
+    case "http":
+      return `${count(profile.writes.requests.length, "request")}; the app writes, so it cannot be tried`;
     case "unreadable":
       return "It cannot be read until this is mended";
   }

@@ -1,15 +1,21 @@
 import { api } from "../lib/api";
-import type { Theme } from "../lib/bindings";
+import type { RowsKept, Settings, Theme } from "../lib/bindings";
 
+/** In days, as the shell has it before anybody chose. */
+const keptByDefault: RowsKept = { applies: 90, dry_runs: 7 };
 const SINGLE_KEYS = "drydock.single-keys";
 
-/** Theme (kept by the shell) and whether single keys act as shortcuts (kept by the window). */
+/** Theme and how long rows are kept (kept by the shell), and whether single keys act as shortcuts (kept by the window). */
 export class Preferences {
-  #theme = $state<Theme>("system");
+  #settings = $state.raw<Settings>({ theme: "system" });
   #singleKeys = $state(localStorage.getItem(SINGLE_KEYS) !== "off");
 
   get theme() {
-    return this.#theme;
+    return this.#settings.theme;
+  }
+
+  get rowsKept() {
+    return this.#settings.rows_kept ?? keptByDefault;
   }
 
   get singleKeys() {
@@ -17,12 +23,17 @@ export class Preferences {
   }
 
   async load() {
-    this.#show((await api.settings()).theme);
+    this.#show(await api.settings());
   }
 
   async chooseTheme(theme: Theme) {
-    this.#show(theme);
-    this.#show((await api.setSettings({ theme })).theme);
+    const wanted = { ...this.#settings, theme };
+    this.#show(wanted);
+    this.#show(await api.setSettings(wanted));
+  }
+
+  async keepRows(kept: RowsKept) {
+    this.#show(await api.setSettings({ ...this.#settings, rows_kept: kept }));
   }
 
   chooseSingleKeys(on: boolean) {
@@ -30,8 +41,9 @@ export class Preferences {
     localStorage.setItem(SINGLE_KEYS, on ? "on" : "off");
   }
 
-  #show(theme: Theme) {
-    this.#theme = theme;
+  #show(settings: Settings) {
+    this.#settings = settings;
+    const { theme } = settings;
     if (theme === "system") delete document.documentElement.dataset["theme"];
     else document.documentElement.dataset["theme"] = theme;
   }

@@ -188,6 +188,8 @@ codes! {
     ServerError = "DRY-1701",
     /// A step took longer than allowed.
     TimedOut = "DRY-1702",
+    /// A setting is out of its range.
+    SettingInvalid = "DRY-1802",
     /// A file or folder could not be read or written.
     FileSystem = "DRY-1801",
 }

@@ -140,6 +140,9 @@ pub struct SeedAnswers {
     pub answers: Vec<Answer>,
     /// Scale; `None`: the profile's default.
     pub scale: Option<u32>,
+    /// Well-known passwords may be tried on the stored hashes of administrators; asked for on production only.
+    #[serde(default)]
+    pub try_stored: bool,
 }
 
 /// How hard a password is to guess.

@@ -18,7 +18,7 @@ mod verification;
 
 pub use observe::Observation;
 pub use plans::ApplyOptions;
-pub use settings::{Settings, Theme};
+pub use settings::{RowsKept, Settings, Theme};
 pub use verification::AppAnswers;
 
 use crate::adapters::changes::ChangeKey;

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod identity;
 pub mod ledger;
 pub mod observe;
+pub mod people;
 pub mod query;
 pub mod scratch;
 pub mod script;

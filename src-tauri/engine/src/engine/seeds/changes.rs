@@ -11,10 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use rand::TryRngCore;
 use std::time::Duration;
 
-/// How long the rows that a dry run saw are kept.
-const DRY_RUNS: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How long before-images are kept; after that a run cannot be taken back any more.
-const APPLIES: Duration = Duration::from_secs(90 * 24 * 3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Where the handle of the key stands.
 const SETTING: &str = "change_key";
@@ -24,14 +21,16 @@ const FILE: &str = "changes.key";
 impl Engine {
     /// Removes files of changed rows that are older than they are kept. What cannot be removed stays.
     pub(in crate::engine) async fn sweep_changes(&self) {
+        // With settings that cannot be read nothing is removed.
+        let Ok(settings) = self.settings().await else { return };
         for (run_id, age) in changes::kept(self.store().folder()) {
             let kind = self.store().run(&run_id).await.map(|run| run.kind);
             let keep = match kind {
-                Ok(RunKind::Apply) => APPLIES,
+                Ok(RunKind::Apply) => settings.rows_kept.applies,
                 // A file without a run is of one that never began.
-                Ok(RunKind::DryRun) | Err(_) => DRY_RUNS,
+                Ok(RunKind::DryRun) | Err(_) => settings.rows_kept.dry_runs,
             };
-            if age > keep {
+            if age > DAY * u32::from(keep) {
                 changes::remove(self.store().folder(), &run_id);
             }
         }

@@ -7,6 +7,7 @@ mod plan;
 mod rows;
 mod run;
 mod sandbox;
+mod stored;
 mod undo;
 
 pub(super) use rows::{ShownRows, cell_view as shown_cell};

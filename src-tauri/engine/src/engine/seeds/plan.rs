@@ -103,6 +103,9 @@ impl Engine {
             findings.extend(about_rows(blocks, &staging, production));
         }
         findings.extend(about_profile(&known, &step, production));
+        if production {
+            findings.extend(self.stored_administrators(target, form.try_stored).await?);
+        }
         let step = match &known.work {
             Work::Http(work) => {
                 findings.extend(about_call(work, target.tier));

@@ -22,6 +22,29 @@ const KNOWN: [&str; 12] = [
     "test",
     "test123",
 ];
+/// Passwords that anybody tries first, to be tried on stored hashes.
+pub const TRIED_FIRST: [&str; 20] = [
+    "admin",
+    "admin123",
+    "password",
+    "password1",
+    "password123",
+    "passw0rd",
+    "changeme",
+    "letmein",
+    "welcome",
+    "root",
+    "secret",
+    "test",
+    "test123",
+    "demo",
+    "123456",
+    "12345678",
+    "123456789",
+    "qwerty",
+    "qwerty123",
+    "administrator",
+];
 /// Domains that nobody gets mail at.
 const NOWHERE: [&str; 8] = [
     "admin.com",

@@ -7,6 +7,8 @@ export class SeedForm {
   readonly #held = new SvelteMap<string, Held>();
   #scale = $state<string | null>(null);
   #asked = $state(false);
+  /** Well-known passwords may be tried on stored hashes; asked anew for each plan. */
+  tryStored = $state(false);
 
   held(name: string): Held | undefined {
     return this.#held.get(name);
@@ -57,12 +59,13 @@ export class SeedForm {
   }
 
   answers(profile: ProfileSummary): SeedAnswers {
-    return answersOf(profile, Object.fromEntries(this.#held), this.scale);
+    return { ...answersOf(profile, Object.fromEntries(this.#held), this.scale), try_stored: this.tryStored };
   }
 
   /** Handles of passwords are good for one plan. */
   spent(profile: ProfileSummary) {
     this.#asked = false;
+    this.tryStored = false;
     for (const input of profile.inputs) if (input.kind.kind === "password") this.change(input.name, { handle: null });
   }
 }

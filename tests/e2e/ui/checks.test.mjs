@@ -5,13 +5,20 @@ import { headline, judge, mark, openWindow } from "./window.mjs";
 const visit = await openWindow(after);
 const place = "#/environment/production/verification";
 const verified = (page) => page.evaluate(() => globalThis.fakeVerified ?? []);
-const words = async (locator) => (await locator.innerText()).replace(/\s+/g, " ").trim();
+const words = async (locator) =>
+  (await locator.innerText()).replace(/\s+/g, " ").trim();
 
 /** Tab until something has the focus; the way there is the keyboard's. */
 async function tabTo(page, testid) {
   for (let presses = 0; presses < 80; presses += 1) {
     await page.keyboard.press("Tab");
-    if (await page.evaluate((id) => document.activeElement?.dataset.testid === id, testid)) return;
+    if (
+      await page.evaluate(
+        (id) => document.activeElement?.dataset.testid === id,
+        testid,
+      )
+    )
+      return;
   }
   assert.fail(`${testid} is not reached by Tab`);
 }
@@ -24,27 +31,51 @@ async function setUp(page) {
 test("parts stand in their order; a check of the app shows its requests, what each found, and what it kept", async () => {
   const page = await visit(place);
   await headline(page, "12 of 17");
-  const parts = await mark(page, "check-table").locator("th.group").allTextContents();
+  const parts = await mark(page, "check-table")
+    .locator("th.group")
+    .allTextContents();
   assert.deepEqual(
     parts.map((part) => /^[A-Za-z]+/.exec(part.trim())[0].replace(/\d.*/, "")),
     ["Database", "Schema", "API", "Page", "Functional"],
   );
-  assert.match(await words(mark(page, "check-Make an avatar")), /Make an avatar ?, writes/);
+  assert.match(
+    await words(mark(page, "check-Make an avatar")),
+    /Make an avatar ?, writes/,
+  );
   assert.equal(
-    await mark(page, "check-table").locator("tr", { hasText: "Make an avatar" }).locator("[data-tone]").textContent(),
+    await mark(page, "check-table")
+      .locator("tr", { hasText: "Make an avatar" })
+      .locator("[data-tone]")
+      .textContent(),
     "Not run",
     "what was not run is not green",
   );
   await mark(page, "check-Prices shown").click();
   await mark(page, "drawer").getByText("Internal error").first().waitFor();
   const second = mark(page, "requests").locator("> li").nth(1);
-  assert.match(await words(second), /2\. Open the prices Failed GET \/prices status 500, 1204 ms/);
-  assert.match(await words(second.locator("table")), /status Not right: 500 200 to 299 time Not right: 1204 ms ≤ 1000 ms/);
-  assert.equal(await mark(page, "requests").locator("details[open]").count(), 1, "what is well is folded");
-  assert.equal(await mark(page, "drawer").locator(".sql").count(), 0, "no query where none was asked");
+  assert.match(
+    await words(second),
+    /2\. Open the prices Failed GET \/prices status 500, 1204 ms/,
+  );
+  assert.match(
+    await words(second.locator("table")),
+    /status Not right: 500 200 to 299 time Not right: 1204 ms ≤ 1000 ms/,
+  );
+  assert.equal(
+    await mark(page, "requests").locator("details[open]").count(),
+    1,
+    "what is well is folded",
+  );
+  assert.equal(
+    await mark(page, "drawer").locator(".sql").count(),
+    0,
+    "no query where none was asked",
+  );
   await judge(page, "checks-requests-failed");
   await mark(page, "check-An avatar costs 1 credit").click();
-  await mark(page, "writes").getByText("its last requests take that back").waitFor();
+  await mark(page, "writes")
+    .getByText("its last requests take that back")
+    .waitFor();
   await mark(page, "request-3").focus();
   await page.keyboard.press("Enter");
   assert.match(await words(mark(page, "request-3")), /sent 4 times/);
@@ -65,9 +96,18 @@ test("on production no check writes unless it is ticked; Escape runs nothing", a
   await headline(page, "12 of 17");
   await mark(page, "verify-again").click();
   const dialog = mark(page, "writing-dialog");
-  await dialog.getByText("writes as qa@example.com and leaves behind: an avatar").waitFor();
-  assert.equal(await dialog.locator("input:checked").count(), 0, "nothing is ticked beforehand");
-  assert.equal(await mark(page, "writing-run").getAttribute("aria-disabled"), "true");
+  await dialog
+    .getByText("writes as qa@example.com and leaves behind: an avatar")
+    .waitFor();
+  assert.equal(
+    await dialog.locator("input:checked").count(),
+    0,
+    "nothing is ticked beforehand",
+  );
+  assert.equal(
+    await mark(page, "writing-run").getAttribute("aria-disabled"),
+    "true",
+  );
   await judge(page, "checks-writing");
   await mark(page, "writing-run").focus();
   await page.keyboard.press("Enter");
@@ -80,17 +120,28 @@ test("on production no check writes unless it is ticked; Escape runs nothing", a
   await mark(page, "writing-without").click();
   await page.waitForFunction(() => globalThis.fakeVerified?.length === 1);
   assert.deepEqual(await verified(page), [[]], "only what reads ran");
-  const row = mark(page, "check-table").locator("tr", { hasText: "Make an avatar" });
-  assert.equal(await row.locator("[data-tone]").getAttribute("data-tone"), "unknown");
+  const row = mark(page, "check-table").locator("tr", {
+    hasText: "Make an avatar",
+  });
+  assert.equal(
+    await row.locator("[data-tone]").getAttribute("data-tone"),
+    "unknown",
+  );
 
   await mark(page, "verify-again").click();
   await mark(page, "writing-tick-0").check();
-  assert.match(await words(mark(page, "writing-run")), /Verify with 1 that writes/);
+  assert.match(
+    await words(mark(page, "writing-run")),
+    /Verify with 1 that writes/,
+  );
   await judge(page, "checks-writing-ticked");
   await mark(page, "writing-run").click();
   await headline(page, "13 of 17");
   assert.deepEqual(await verified(page), [[], ["shop/Make an avatar"]]);
-  assert.equal(await row.locator("[data-tone]").getAttribute("data-tone"), "pass");
+  assert.equal(
+    await row.locator("[data-tone]").getAttribute("data-tone"),
+    "pass",
+  );
 });
 
 test("one check that writes is run from its evidence, with the same question, by keyboard", async () => {
@@ -103,7 +154,11 @@ test("one check that writes is run from its evidence, with the same question, by
   await mark(page, "run-check").focus();
   await page.keyboard.press("Enter");
   await mark(page, "writing-dialog").waitFor();
-  assert.equal(await mark(page, "writing-dialog").locator("input").count(), 1, "that one alone");
+  assert.equal(
+    await mark(page, "writing-dialog").locator("input").count(),
+    1,
+    "that one alone",
+  );
   await judge(page, "checks-writing-one");
   await page.keyboard.press("Space");
   await tabTo(page, "writing-run");
@@ -116,12 +171,17 @@ test("one check that writes is run from its evidence, with the same question, by
 test("outside of production verifying asks nothing, and says that checks write there", async () => {
   const page = await visit("#/environment/staging/verification");
   await headline(page, "All 13 checks hold.");
-  assert.match(await mark(page, "next-detail").textContent(), /2 checks write to the app here/);
+  assert.match(
+    await mark(page, "next-detail").textContent(),
+    /2 checks write to the app here/,
+  );
   await mark(page, "next-primary").click();
   await page.waitForFunction(() => globalThis.fakeVerified?.length === 1);
   assert.equal(await mark(page, "writing-dialog").count(), 0);
   await mark(page, "check-Make an avatar").click();
-  await mark(page, "writes").getByText("Here it runs with every verification").waitFor();
+  await mark(page, "writes")
+    .getByText("Here it runs with every verification")
+    .waitFor();
   assert.equal(await mark(page, "run-check").count(), 0);
 });
 
@@ -129,18 +189,35 @@ test("the set-up: address, folders, files and what is wrong in them, credentials
   const page = await visit(place);
   await headline(page, "12 of 17");
   await setUp(page);
-  await headline(page, "3 checks in 1 file. 1 file has mistakes, 1 credential is missing.");
-  assert.match(await words(mark(page, "check-file-shop.toml")), /3 checks, 2 of them ask the app/);
-  assert.match(await words(mark(page, "check-file-prices.toml")), /Line 7: prices does not begin with one/);
-  await page.getByText("not through the environment's SSH line or a proxy").waitFor();
+  await headline(
+    page,
+    "3 checks in 1 file. 1 file has mistakes, 1 credential is missing.",
+  );
+  assert.match(
+    await words(mark(page, "check-file-shop.toml")),
+    /3 checks, 2 of them ask the app/,
+  );
+  assert.match(
+    await words(mark(page, "check-file-prices.toml")),
+    /Line 7: prices does not begin with one/,
+  );
+  await page
+    .getByText("not through the environment's SSH line or a proxy")
+    .waitFor();
   await judge(page, "checks-setup");
   await mark(page, "check-app").fill("app.atelier.example");
   await page.keyboard.press("Enter");
-  await mark(page, "failure").getByText("This is not an address of an app").waitFor();
+  await mark(page, "failure")
+    .getByText("This is not an address of an app")
+    .waitFor();
   await judge(page, "checks-setup-address");
   await mark(page, "check-app").fill("https://eu.atelier.example");
   await page.keyboard.press("Enter");
-  await page.waitForFunction(() => document.querySelector('[data-testid="said"]').textContent === "Saved the app's address.");
+  await page.waitForFunction(
+    () =>
+      document.querySelector('[data-testid="said"]').textContent ===
+      "Saved the app's address.",
+  );
   assert.equal(await mark(page, "failure").count(), 0);
 });
 
@@ -148,17 +225,45 @@ test("a credential is entered, kept where it is said, and is nowhere in the page
   const page = await visit(place);
   await headline(page, "12 of 17");
   await setUp(page);
-  assert.match(await words(mark(page, "credential-report_key")), /Key of the report interface report_key Asked for by The shop Not set/);
-  assert.match(await words(mark(page, "credential-qa_password")), /Set, kept in the keyring/);
+  assert.match(
+    await words(mark(page, "credential-report_key")),
+    /Key of the report interface report_key Asked for by The shop Not set/,
+  );
+  assert.match(
+    await words(mark(page, "credential-qa_password")),
+    /Set, kept in the keyring/,
+  );
   await mark(page, "credential-set-report_key").click();
   await mark(page, "credential-secret").fill("hunter2-not-shown");
   await judge(page, "checks-credential");
-  await mark(page, "credential-save").click();
-  await mark(page, "credential-report_key").getByText("Set, kept in the keyring").waitFor();
-  const whole = await page.evaluate(
-    () => document.documentElement.outerHTML + [...document.querySelectorAll("input, textarea")].map((field) => field.value).join(),
+  await page.setViewportSize({ width: 640, height: 360 });
+  await mark(page, "view-setup").focus();
+  await mark(page, "credential-secret").focus();
+  const [field, bar] = await Promise.all(
+    ["credential-secret", "next-bar"].map((name) =>
+      mark(page, name).boundingBox(),
+    ),
   );
-  assert.ok(!whole.includes("hunter2-not-shown"), "the secret has left the window");
+  assert.ok(
+    field.y + field.height <= bar.y,
+    "zoomed in, the field one types into is not under the next step",
+  );
+  await page.setViewportSize({ width: 1280, height: 720 });
+  await mark(page, "credential-save").click();
+  await mark(page, "credential-report_key")
+    .getByText("Set, kept in the keyring")
+    .waitFor();
+  const whole = await page.evaluate(
+    () =>
+      document.documentElement.outerHTML +
+      [...document.querySelectorAll("input, textarea")]
+        .map((field) => field.value)
+        .join(),
+  );
+  assert.ok(
+    !whole.includes("hunter2-not-shown"),
+    "the secret has left the window",
+  );
   assert.equal(
     await page.evaluate(() => document.activeElement?.dataset.testid),
     "credential-set-report_key",
@@ -170,7 +275,11 @@ test("a credential is entered, kept where it is said, and is nowhere in the page
   await mark(locked, "credential-secret").fill("hunter2-not-shown");
   await mark(locked, "credential-save").click();
   await mark(locked, "failure").getByText("The vault is locked").waitFor();
-  assert.equal(await mark(locked, "credential-secret").inputValue(), "", "a failure does not bring it back");
+  assert.equal(
+    await mark(locked, "credential-secret").inputValue(),
+    "",
+    "a failure does not bring it back",
+  );
 });
 
 test("editing: mistakes while typing, the caret at their line, saving, and what is saved is read", async () => {
@@ -180,23 +289,38 @@ test("editing: mistakes while typing, the caret at their line, saving, and what 
   await page.keyboard.press("Escape");
   await mark(page, "next-primary").click();
   await headline(page, "Editing prices.toml. 1 mistake.");
-  assert.equal(await mark(page, "next-primary").getAttribute("aria-disabled"), "true", "nothing has changed yet");
+  assert.equal(
+    await mark(page, "next-primary").getAttribute("aria-disabled"),
+    "true",
+    "nothing has changed yet",
+  );
   await judge(page, "checks-editor-mistake");
   await mark(page, "check-problem-0").click();
-  const caret = await mark(page, "check-text").evaluate((field) => field.value.slice(0, field.selectionStart).split("\n").length);
+  const caret = await mark(page, "check-text").evaluate(
+    (field) => field.value.slice(0, field.selectionStart).split("\n").length,
+  );
   assert.equal(caret, 7, "the caret stands in the line");
   const text = await mark(page, "check-text").inputValue();
   await mark(page, "check-text").fill(text.replace('title = "Prices"', ""));
-  await mark(page, "check-problems").getByText("The file has no title").waitFor();
+  await mark(page, "check-problems")
+    .getByText("The file has no title")
+    .waitFor();
   await headline(page, "Editing prices.toml. 2 mistakes.");
-  assert.equal(await mark(page, "next-primary").getAttribute("aria-disabled"), "true", "it is refused while a mistake stands");
+  assert.equal(
+    await mark(page, "next-primary").getAttribute("aria-disabled"),
+    "true",
+    "it is refused while a mistake stands",
+  );
   await mark(page, "check-text").fill(text.replace('"prices"', '"/prices"'));
   await mark(page, "check-problems").getByText("It can be read.").waitFor();
   assert.equal(await words(mark(page, "check-problems-told")), "No mistake");
   await judge(page, "checks-editor");
   await page.keyboard.press("Control+s");
   await headline(page, "4 checks in 2 files.");
-  assert.match(await words(mark(page, "check-file-prices.toml")), /Prices prices\.toml 1 check, it asks the app/);
+  assert.match(
+    await words(mark(page, "check-file-prices.toml")),
+    /Prices prices\.toml 1 check, it asks the app/,
+  );
   assert.equal(
     await page.evaluate(() => document.activeElement?.dataset.testid),
     "check-edit-prices.toml",
@@ -211,9 +335,16 @@ test("a file that somebody else changed is not written over, and the text stays"
   await headline(page, "Editing shop.toml.");
   const mine = `${await mark(page, "check-text").inputValue()}\n# mine\n`;
   await mark(page, "check-text").fill(mine);
-  await page.waitForFunction(() => document.querySelector('[data-testid="next-primary"]').getAttribute("aria-disabled") === null);
+  await page.waitForFunction(
+    () =>
+      document
+        .querySelector('[data-testid="next-primary"]')
+        .getAttribute("aria-disabled") === null,
+  );
   await mark(page, "next-primary").click();
-  await mark(page, "failure").getByText("It was changed or removed since it was read.").waitFor();
+  await mark(page, "failure")
+    .getByText("It was changed or removed since it was read.")
+    .waitFor();
   assert.equal(await mark(page, "check-text").inputValue(), mine);
   await judge(page, "checks-editor-refused");
 });
@@ -235,7 +366,11 @@ test("leaving with unsaved text asks first, whichever way one leaves", async () 
     await mark(page, "leave-dialog").waitFor();
     await page.keyboard.press("Escape");
     assert.equal(await mark(page, "leave-dialog").count(), 0);
-    assert.match(await mark(page, "check-text").inputValue(), /# more/, "the text is still there");
+    assert.match(
+      await mark(page, "check-text").inputValue(),
+      /# more/,
+      "the text is still there",
+    );
     assert.ok(page.url().endsWith("/verification"));
   }
   await mark(page, "panel-drift").click();
@@ -275,9 +410,14 @@ test("the set-up by keyboard alone: a folder, a new file, its first check from a
   await tabTo(page, "draft-jsonPath");
   await page.keyboard.type("$.status");
   await page.keyboard.press("Enter");
-  await mark(page, "check-form").getByText("Say which value it must be.").waitFor();
+  await mark(page, "check-form")
+    .getByText("Say which value it must be.")
+    .waitFor();
   await judge(page, "checks-form");
-  assert.equal(await page.evaluate(() => document.activeElement?.dataset.testid), "draft-jsonValue");
+  assert.equal(
+    await page.evaluate(() => document.activeElement?.dataset.testid),
+    "draft-jsonValue",
+  );
   await page.keyboard.type("ok");
   await tabTo(page, "draft-bearer");
   await page.keyboard.press("End");
@@ -288,12 +428,24 @@ test("the set-up by keyboard alone: a folder, a new file, its first check from a
   await page.keyboard.press("Enter");
   await mark(page, "check-form").waitFor({ state: "detached" });
   const text = await mark(page, "check-text").inputValue();
-  for (const part of ['title = "Shop"', '[[credentials]]\nname = "api_key"', 'get = "/health"', 'Bearer {{api_key}}', 'json = "$.status"'])
+  for (const part of [
+    'title = "Shop"',
+    '[[credentials]]\nname = "api_key"',
+    'get = "/health"',
+    "Bearer {{api_key}}",
+    'json = "$.status"',
+  ])
     assert.ok(text.includes(part), `${part} is in ${text}`);
-  assert.equal(await page.evaluate(() => document.activeElement?.dataset.testid), "check-text");
+  assert.equal(
+    await page.evaluate(() => document.activeElement?.dataset.testid),
+    "check-text",
+  );
   await mark(page, "check-problems").getByText("It can be read.").waitFor();
   await page.keyboard.press("Control+s");
-  await headline(page, "1 check in 1 file. The app's address is not set, 1 credential is missing.");
+  await headline(
+    page,
+    "1 check in 1 file. The app's address is not set, 1 credential is missing.",
+  );
   await page.locator("h1").focus();
   await page.keyboard.press("Enter");
   await page.keyboard.type("https://app.atelier.example");
@@ -320,7 +472,9 @@ test("a check of the database from the form: rows of a table, a query that finds
   await mark(page, "draft-table").fill("styles");
   await mark(page, "draft-atLeast").fill("many");
   await mark(page, "draft-add").click();
-  await mark(page, "check-form").getByText("A whole number, 0 or more.").waitFor();
+  await mark(page, "check-form")
+    .getByText("A whole number, 0 or more.")
+    .waitFor();
   await judge(page, "checks-form-count");
   await mark(page, "draft-atLeast").fill("3");
   await mark(page, "draft-add").click();
@@ -328,12 +482,16 @@ test("a check of the database from the form: rows of a table, a query that finds
   await mark(page, "check-add").click();
   await mark(page, "draft-name").fill("No lost avatar");
   await mark(page, "draft-kind-no_row").check();
-  await mark(page, "draft-sql").fill("SELECT id FROM avatars WHERE user_id IS NULL");
+  await mark(page, "draft-sql").fill(
+    "SELECT id FROM avatars WHERE user_id IS NULL",
+  );
   await judge(page, "checks-form-query");
   await mark(page, "draft-add").click();
   await mark(page, "check-form").waitFor({ state: "detached" });
   const text = await mark(page, "check-text").inputValue();
-  assert.ok(text.endsWith('none = "SELECT id FROM avatars WHERE user_id IS NULL"\n'));
+  assert.ok(
+    text.endsWith('none = "SELECT id FROM avatars WHERE user_id IS NULL"\n'),
+  );
   assert.match(text, /\[expect\.count\]\ntable = "styles"\nat_least = 3/);
 });
 

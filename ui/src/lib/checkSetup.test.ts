@@ -47,6 +47,7 @@ describe("what is missing", () => {
   test("the first thing comes first", () => {
     expect(missingIn(setup({ folders: [], suites: [], app: null }))?.kind).toBe("folder");
     expect(missingIn(setup({ suites: [] }))?.kind).toBe("file");
+    expect(missingIn(setup({ suites: [], unreadable: ["/checks"] }))?.kind).toBe("unreadable");
     expect(missingIn(setup({ suites: [wrong], app: null }))?.kind).toBe("mistake");
     expect(missingIn(setup({ app: null }))?.kind).toBe("address");
     expect(missingIn(setup({ credentials: [credential({ kept: null, problem: "Not set yet." })] }))?.kind).toBe(

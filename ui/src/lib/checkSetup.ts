@@ -30,6 +30,7 @@ export function suiteWords(suite: SuiteSummary): string {
 /** What is missing before every check can run, the first thing first. */
 export type Missing =
   | { kind: "folder" }
+  | { kind: "unreadable" }
   | { kind: "file" }
   | { kind: "mistake"; suite: SuiteSummary }
   | { kind: "address" }
@@ -44,7 +45,7 @@ export function missingIn(setup: CheckSetup): Missing {
   if (setup.folders.length === 0) return { kind: "folder" };
   const [suite] = faulty(setup);
   if (suite !== undefined) return { kind: "mistake", suite };
-  if (setup.suites.length === 0) return { kind: "file" };
+  if (setup.suites.length === 0) return { kind: setup.unreadable.length > 0 ? "unreadable" : "file" };
   if (setup.app === null && asksApp(setup)) return { kind: "address" };
   const credential = setup.credentials.find((needed) => !isUsable(needed));
   return credential === undefined ? null : { kind: "credential", credential };
@@ -58,11 +59,13 @@ export function setupHeadline(setup: CheckSetup): string {
   const checks = setup.suites.reduce((sum, suite) => sum + suite.checks, 0);
   const unset = setup.credentials.filter((needed) => !isUsable(needed)).length;
   const found =
-    setup.suites.length === 0
-      ? "The folders hold no file of checks yet."
-      : sound === 0
-        ? null
-        : `${count(checks, "check")} in ${count(sound, "file")}.`;
+    setup.suites.length === 0 && setup.unreadable.length > 0
+      ? null
+      : setup.suites.length === 0
+        ? "The folders hold no file of checks yet."
+        : sound === 0
+          ? null
+          : `${count(checks, "check")} in ${count(sound, "file")}.`;
   const lacking = [
     setup.unreadable.length > 0 ? `${count(setup.unreadable.length, "folder")} cannot be read` : null,
     wrong > 0 ? `${count(wrong, "file")} ${wrong === 1 ? "has" : "have"} mistakes` : null,

@@ -85,7 +85,7 @@ export function verification(world: World, scenario: string, writing: string[] |
   if (scenario === "checks-none")
     return {
       headline: "Nothing is checked yet.",
-      lead: "No profile names an expectation.",
+      lead: "Checks come with seed profiles and from files of checks.",
       outcome: "unknown",
       checks: [],
       at: ago(0),

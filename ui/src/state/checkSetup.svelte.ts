@@ -1,8 +1,7 @@
 import { api } from "../lib/api";
 import type { CheckSetup } from "../lib/bindings";
-import { fileName, firstText, missingIn, pathIn, setupHeadline } from "../lib/checkSetup";
+import { firstText, pathIn, setupHeadline } from "../lib/checkSetup";
 import { count } from "../lib/format";
-import type { Next } from "../lib/press";
 import { visible } from "../lib/text";
 import { CheckEditor } from "./checkEditor.svelte";
 import type { Console } from "./console.svelte";
@@ -43,6 +42,11 @@ export class CheckSetUp {
   /** The file that is being opened. */
   get opening() {
     return this.#opening;
+  }
+
+  /** A folder is being added. */
+  get isAdding() {
+    return this.#adding;
   }
 
   /** Whether something was changed since this was asked last: then there may be other checks. */
@@ -138,98 +142,5 @@ export class CheckSetUp {
     if (this.#editor !== null)
       return "A file of checks is plain text. No secret belongs in it: it names a credential, and the secret is kept apart.";
     return this.setup === null ? null : "Checks come from seed profiles and from files of checks in your folders.";
-  }
-
-  /** The next step; `verify` reads every check. */
-  next(verify: () => unknown): Next {
-    if (this.#editor !== null) return this.#editing(this.#editor);
-    const { setup } = this;
-    if (setup === null)
-      return {
-        title: "Read the set-up.",
-        detail: "It is kept by Drydock; files are only read.",
-        primary: { words: "Read again", press: () => this.reading.read(), busy: this.reading.busy && "Reading…" },
-      };
-    const folder = {
-      words: "Add a folder…",
-      icon: "folder-open",
-      press: () => this.addFolder(),
-      busy: this.#adding && "Adding…",
-      testid: "check-folder-add",
-    } as const;
-    const missing = missingIn(setup);
-    switch (missing?.kind) {
-      case "folder":
-        return {
-          title: "Add the folder that holds your files of checks, or is to hold them.",
-          detail: "It may be in the app's repository. Nothing is written into it before you save a file.",
-          primary: folder,
-        };
-      case "mistake":
-        return {
-          title: `Correct ${visible(fileName(missing.suite.id))}: ${visible(missing.suite.problems[0]?.what ?? "")}`,
-          detail: "None of its checks is read before that.",
-          primary: {
-            words: "Open the file",
-            press: () => this.open(missing.suite.id),
-            busy: this.#opening !== null && "Opening…",
-          },
-          others: [folder],
-        };
-      case "file":
-        return {
-          title: "Write the first file of checks.",
-          detail: "A form helps with its first check.",
-          primary: { words: "New file…", press: () => (this.naming = true) },
-          others: [folder],
-        };
-      case "address":
-        return {
-          title: "Enter the app's address.",
-          detail: "Checks that ask the app stay unknown without it.",
-          primary: {
-            words: "Enter the address",
-            press: () => document.querySelector<HTMLElement>("[data-testid='check-app']")?.focus(),
-          },
-          others: [folder],
-        };
-      case "credential":
-        return {
-          title: `Enter ${visible(missing.credential.label)}.`,
-          detail: "Checks that need it stay unknown without it.",
-          primary: { words: "Enter it", press: () => (this.entering = missing.credential.name) },
-          others: [folder],
-        };
-      default:
-        return {
-          title: "Everything is set. See whether the checks hold.",
-          detail: "Reads the database and asks the app.",
-          primary: { words: "Verify", icon: "rotate-ccw", press: verify },
-          others: [folder],
-        };
-    }
-  }
-
-  #editing(editor: CheckEditor): Next {
-    const first = editor.problems[0];
-    return {
-      title:
-        first !== undefined && editor.isJudged
-          ? `Line ${first.at.line}: ${first.next}`
-          : editor.isChanged
-            ? `Save ${visible(editor.name)}.`
-            : `Change ${visible(editor.name)}, then save it.`,
-      detail: "The file is written whole or not at all, and never over what somebody else wrote meanwhile.",
-      primary: {
-        words: "Save",
-        press: () => this.save(),
-        busy: editor.isSaving && "Saving…",
-        locked: editor.locked,
-      },
-      others: [
-        { words: "Close", icon: "x", press: () => this.leave(() => this.close()), testid: "check-editor-close" },
-        { words: "Add a check…", icon: "plus", press: () => (this.composing = true), testid: "check-add" },
-      ],
-    };
   }
 }

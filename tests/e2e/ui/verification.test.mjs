@@ -13,7 +13,7 @@ test("the checks: which hold, which fail, which could not be read; the worst is 
     "block",
   );
   await page.keyboard.press("6");
-  await headline(page, "7 of 10 checks hold. 1 fails");
+  await headline(page, "12 of 17 checks hold. 2 fail");
   await judge(page, "verification");
   const tone = (name) =>
     mark(page, "check-table")
@@ -32,7 +32,7 @@ test("the checks: which hold, which fail, which could not be read; the worst is 
 
 test("arrows walk the checks, and the evidence follows", async () => {
   const page = await visit(place);
-  await headline(page, "7 of 10");
+  await headline(page, "12 of 17");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
   await mark(page, "drawer").getByText("No migration half done").waitFor();
@@ -49,7 +49,7 @@ test("arrows walk the checks, and the evidence follows", async () => {
 
 test("what held long ago is stale; verifying again makes it fresh", async () => {
   const page = await visit("#/environment/staging/verification");
-  await headline(page, "All 7 checks hold.");
+  await headline(page, "All 13 checks hold.");
   await mark(page, "check-table").locator('[data-tone="stale"]').first().waitFor();
   assert.equal(
     await mark(page, "check-table").locator('[data-tone="pass"]').count(),
@@ -67,11 +67,16 @@ test("no check is not green, and says what to do first", async () => {
   await mark(none, "empty").getByText("Nothing is checked yet").waitFor();
   assert.equal(await none.locator('main [data-tone="pass"]').count(), 0);
   await judge(none, "verification-none");
+  await none.keyboard.press("Enter");
+  await headline(none, "No file of checks is read yet.");
+  await mark(none, "empty").getByText("What to do first").waitFor();
+  assert.match(await mark(none, "next-primary").textContent(), /Add a folder…/);
+  await judge(none, "checks-setup-empty");
   const never = await visit(place, { scenario: "checks-never" });
   await headline(never, "This database was not verified yet.");
   await judge(never, "verification-never");
   await never.keyboard.press("Enter");
-  await headline(never, "7 of 10");
+  await headline(never, "12 of 17");
 });
 
 test("loading and errors", async () => {
@@ -79,8 +84,9 @@ test("loading and errors", async () => {
   await mark(slow, "loading").waitFor();
   await judge(slow, "verification-loading");
   const broken = await visit(place, { scenario: "broken" });
-  await headline(broken, "7 of 10");
+  await headline(broken, "12 of 17");
   await mark(broken, "verify-again").click();
+  await mark(broken, "writing-without").click();
   await mark(broken, "failure").getByText("The connection was lost").waitFor();
   await broken.getByText("It could not be verified again.").waitFor();
   await judge(broken, "verification-error");
@@ -88,7 +94,7 @@ test("loading and errors", async () => {
 
 test("ask the database: Ctrl Enter, rows as they are, a refusal, no row", async () => {
   const page = await visit(place);
-  await headline(page, "7 of 10");
+  await headline(page, "12 of 17");
   await mark(page, "view-ask").click();
   await headline(page, "Ask the database. It is only read.");
   assert.equal(

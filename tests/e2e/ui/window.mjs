@@ -38,8 +38,17 @@
  *   export      rows-export, export-dialog, export-<csv|json|html>, export-write, export-path, export-close
  *   undo        run-undo, way-back, way-back-undo, run-rows, run-changed, run-changed-rows, undo-conflicts,
  *               conflict-<row>, keep-<row>, take-<row>, undo-all, undo-tally, undo-impossible
- *   checks      check-table, check-<name>, check-history, verify-again, run-checks, view-<checks|ask>, query-text,
- *               query-run, query-note, query-table, query-empty
+ *   checks      check-table, check-<name>, check-history, verify-again, run-checks, view-<checks|ask|setup>,
+ *               checks-setup, query-text, query-run, query-note, query-table, query-empty
+ *   app checks  requests, request-<0..>, writes, run-check, writing-dialog, writing-tick-<0..>, writing-run,
+ *               writing-without, writing-keep; ids that were let write are in globalThis.fakeVerified
+ *   set-up      check-files, check-folder-add, check-folder-remove-<0..>, check-file-<file>, check-edit-<file>,
+ *               check-file-new, new-file-dialog, new-file-name, new-file-begin, check-app-panel, check-app,
+ *               check-app-save, check-credentials, credential-<name>, credential-set-<name>, credential-secret,
+ *               credential-save
+ *   check file  check-editor, check-text, check-saved, check-problems, check-problems-told, check-problem-<0..>,
+ *               check-editor-close, check-add, check-form, draft-<field>, draft-kind-<app|count|no_row>, draft-add,
+ *               leave-dialog, leave-keep, leave-go
  *   run         run-status (with data-status), run-steps, waiting, cancel-run, cancel-dialog, confirm-cancel, accounts
  *   runs        runs-search, runs-table, run-<number>
  *   environment direct-paste, runtime-paste, direct-password-<secret|kept>, runtime-password-<secret|kept>,

@@ -2,6 +2,7 @@
 import { Channel } from "@tauri-apps/api/core";
 import * as bindings from "./bindings";
 import type {
+  CheckDraft,
   Confirmation,
   DoctorReport,
   EnvironmentDraft,
@@ -9,6 +10,7 @@ import type {
   Failure,
   Hop,
   HostKeyReport,
+  Keeping,
   PlanPurpose,
   Result,
   RowQuery,
@@ -105,8 +107,20 @@ export const api = {
   planUndo: (runId: string, choices: UndoChoice[]) => value(commands.undoPlan(runId, choices)),
 
   lastVerification: (environmentId: string) => value(commands.verificationLast(environmentId)),
-  verify: (environmentId: string) => value(commands.verify(environmentId)),
+  verify: (environmentId: string, writing: string[] = []) => value(commands.verify(environmentId, writing)),
   checkHistory: (environmentId: string, check: string) => value(commands.checkHistory(environmentId, check)),
+  checkSetup: (environmentId: string) => value(commands.checkSetup(environmentId)),
+  setCheckApp: (environmentId: string, address: string | null) => value(commands.checkAppSet(environmentId, address)),
+  addCheckFolder: (environmentId: string, folder: string) => value(commands.checkFolderAdd(environmentId, folder)),
+  removeCheckFolder: (environmentId: string, folder: string) =>
+    value(commands.checkFolderRemove(environmentId, folder)),
+  setCheckCredential: (environmentId: string, name: string, handle: string, keeping: Keeping) =>
+    value(commands.checkCredentialSet(environmentId, name, handle, keeping)),
+  checkFile: (environmentId: string, path: string) => value(commands.checkFile(environmentId, path)),
+  judgeChecks: (name: string, text: string) => value(commands.checkTextJudge(name, text)),
+  saveCheckFile: (environmentId: string, path: string, text: string, digest: string | null) =>
+    value(commands.checkFileSave(environmentId, path, text, digest)),
+  composeCheck: (draft: CheckDraft) => value(commands.checkCompose(draft)),
   query: (environmentId: string, sql: string) => value(commands.queryRead(environmentId, sql)),
 
   sandbox: () => value(commands.sandboxStatus()),

@@ -29,6 +29,11 @@ export function atLeast(pixels: number): Attachment<HTMLElement> {
   };
 }
 
+/** Comes into sight, where it would stand below the fold. */
+export const inSight: Attachment<HTMLElement> = (node) => {
+  node.scrollIntoView({ block: "nearest" });
+};
+
 /** Takes the focus as soon as it is there. */
 export const focused: Attachment<HTMLElement> = (node) => {
   node.focus();

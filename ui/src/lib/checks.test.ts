@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CheckReading, CheckResult, Outcome } from "./bindings";
-import { byPart, chartOf, shortAge, since, verdict, worst } from "./checks";
+import { byPart, chartOf, checkVerdict, isLeftOut, shortAge, since, verdict, worst, writesWords } from "./checks";
 
 const NOW = Date.parse("2026-11-21T12:00:00Z");
 const at = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString();
@@ -39,11 +39,35 @@ describe("verdicts", () => {
     expect(worst([check("a", "pass")])).toBeNull();
   });
   test("parts keep their order and count what holds", () => {
-    const groups = byPart([check("s", "pass", "schema"), check("a", "pass"), check("b", "unknown")]);
+    const groups = byPart([
+      check("f", "block", "functional"),
+      check("p", "pass", "page"),
+      check("s", "pass", "schema"),
+      check("a", "pass"),
+      check("b", "unknown"),
+      check("i", "pass", "api"),
+    ]);
     expect(groups.map((group) => [group.part, group.hold, group.checks.length])).toEqual([
       ["database", 1, 2],
       ["schema", 1, 1],
+      ["api", 1, 1],
+      ["page", 1, 1],
+      ["functional", 0, 1],
     ]);
+  });
+  test("a check that writes and was left out was not run; one that could not be read was", () => {
+    const writes = { account: "qa@example.com", leaves: null };
+    const left = { ...check("a", "unknown", "api"), writes };
+    expect(isLeftOut(left)).toBe(true);
+    expect(checkVerdict(left, NOW)).toMatchObject({ tone: "unknown", word: "Not run" });
+    const tried = { ...left, seconds: 0.01 };
+    expect(isLeftOut(tried)).toBe(false);
+    expect(checkVerdict(tried, NOW).word).toBe("Unknown");
+    expect(isLeftOut({ ...left, writes: null })).toBe(false);
+  });
+  test("what becomes of what a check writes is said", () => {
+    expect(writesWords({ account: "qa", leaves: null })).toBe("It writes as qa; its last requests take that back.");
+    expect(writesWords({ account: "qa", leaves: "an order." })).toBe("It writes as qa and leaves behind: an order.");
   });
   test("ages are short", () => {
     expect([shortAge(at(0), NOW), shortAge(at(5), NOW), shortAge(at(125), NOW), shortAge(at(3000), NOW)]).toEqual([

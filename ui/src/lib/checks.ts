@@ -1,8 +1,16 @@
-import type { CheckPart, CheckReading, CheckResult, Outcome } from "./bindings";
+import type { CheckPart, CheckReading, CheckResult, Outcome, Writes } from "./bindings";
 import { instruments } from "./instruments";
 import { toneDress, type Dress } from "./states";
 
-export const partWords: Record<CheckPart, string> = { database: "Database", schema: "Schema" };
+export const partWords: Record<CheckPart, string> = {
+  database: "Database",
+  schema: "Schema",
+  api: "API",
+  page: "Page",
+  functional: "Functional",
+};
+/** In the order that they are shown. */
+const parts = Object.keys(partWords) as CheckPart[];
 
 const good = instruments.find((instrument) => instrument.name === "verification")?.good ?? 0;
 
@@ -13,9 +21,30 @@ export function verdict(outcome: Outcome, at: string, now: number): Dress {
   return toneDress[outcome];
 }
 
+/** Whether it was left out so far because it writes; the engine gives such a one no reading, and no time it took. */
+export function isLeftOut(check: CheckResult): boolean {
+  return check.writes != null && check.outcome === "unknown" && check.seconds === 0 && asked(check).length === 0;
+}
+
+/** The verdict of a check; one that was never run has a word of its own. */
+export function checkVerdict(check: CheckResult, now: number): Dress {
+  const dress = verdict(check.outcome, check.at, now);
+  return isLeftOut(check) ? { ...dress, word: "Not run" } : dress;
+}
+
+/** The requests of a check of the app. */
+export const asked = (check: CheckResult) => check.requests ?? [];
+
+/** Who it writes as and what becomes of that, as a sentence. */
+export function writesWords(writes: Writes): string {
+  return writes.leaves === null
+    ? `It writes as ${writes.account}; its last requests take that back.`
+    : `It writes as ${writes.account} and leaves behind: ${writes.leaves.replace(/\.$/, "")}.`;
+}
+
 /** Checks by part, each in the order it came. */
 export function byPart(checks: CheckResult[]): { part: CheckPart; checks: CheckResult[]; hold: number }[] {
-  return (["database", "schema"] as const)
+  return parts
     .map((part) => {
       const found = checks.filter((check) => check.part === part);
       return { part, checks: found, hold: found.filter((check) => check.outcome === "pass").length };

@@ -1,7 +1,7 @@
 /**
  * A shell made of memory, for the screens' tests and for drawing. Chosen by the build (`--mode fake`), never in the
  * product. `?scenario=` picks a state: empty, slow, broken, again, many, lock, sandbox-missing, secret, changed, vault,
- * ssh, those of `fakeSsh` and of `fakeSeeds`.
+ * ssh, those of `fakeSsh`, of `fakeSeeds`, of `fakeChecks` and of `fakeSetup`.
  */
 import type {
   commands as shell,
@@ -33,6 +33,7 @@ import { lineOf, pinOf, sshChoice, sshWalk, sshWorld, transportFrom } from "./fa
 import * as rows from "./fakeRows";
 import { seedCommands } from "./fakeSeedCommands";
 import * as seeds from "./fakeSeeds";
+import { setupCommands } from "./fakeSetup";
 import * as fake from "./fakeWorld";
 import type { FakeMigration, World } from "./fakeWorld";
 import { count } from "./format";
@@ -1226,6 +1227,7 @@ export const commands: typeof shell = {
       return worldOf("demo");
     },
   }),
+  ...setupCommands(scenario),
   settingsGet: async () => ok(settings),
   async settingsSet(chosen) {
     settings = chosen;

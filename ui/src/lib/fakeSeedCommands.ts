@@ -144,10 +144,10 @@ export function seedCommands({
     async verificationLast(id) {
       if (scenario === "slow") await new Promise(() => undefined);
       await wait(5);
-      return ok(checks.verification(worldOf(id), scenario, false));
+      return ok(checks.verification(worldOf(id), scenario, null));
     },
-    async verify(id) {
-      return (await obstacle(worldOf(id), "verify")) ?? ok(checks.verification(worldOf(id), scenario, true));
+    async verify(id, writing) {
+      return (await obstacle(worldOf(id), "verify")) ?? ok(checks.verification(worldOf(id), scenario, writing));
     },
     async checkHistory(_id, check) {
       await wait(5);

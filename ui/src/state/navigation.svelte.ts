@@ -49,8 +49,12 @@ export function placeOf(address: string): Place | null {
   return null;
 }
 
+/** Says whether the present place may be left now; otherwise it asks, and `go` leads on. */
+export type Guard = (go: () => void) => boolean;
+
 export class Navigation {
   #place = $state.raw<Place | null>(placeOf(location.hash));
+  #guard: Guard | null = null;
 
   get place() {
     return this.#place;
@@ -67,8 +71,28 @@ export class Navigation {
     else location.hash = address;
   }
 
+  /** Something here would be lost by leaving; ends with what it answers. */
+  guard(guard: Guard): () => void {
+    this.#guard = guard;
+    return () => {
+      if (this.#guard === guard) this.#guard = null;
+    };
+  }
+
   start(): () => void {
-    const follow = () => (this.#place = placeOf(location.hash));
+    const follow = () => {
+      const address = location.hash;
+      const here = this.#place === null ? null : addressOf(this.#place);
+      const go = () => {
+        this.#guard = null;
+        location.hash = address;
+      };
+      if (this.#guard !== null && here !== null && address !== here && !this.#guard(go)) {
+        history.pushState(null, "", here);
+        return;
+      }
+      this.#place = placeOf(address);
+    };
     addEventListener("hashchange", follow);
     return () => removeEventListener("hashchange", follow);
   }

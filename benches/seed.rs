@@ -1,6 +1,6 @@
 //! Measures the budgets of seeds, both sides in one run on loopback: a million rows into an empty table with
-//! key and unique text index, against COPY FROM of the same rows; the memory that their capture takes; cancel; and
-//! the dry run of 10,000 rows beside 50,000.
+//! key and unique text index, against COPY FROM of the same rows; the memory that their capture and their undo take;
+//! cancel; and the dry run of 10,000 rows beside 50,000.
 //!
 //! `scripts/bench seed` runs it. `DRYDOCK_ROWS` sets how many rows are written (1,000,000).
 #![allow(
@@ -55,6 +55,17 @@ impl Desk {
         (run, started.elapsed().as_secs_f64())
     }
 
+    /// Looks at a run's rows, plans to take them back, dry-runs and applies that.
+    async fn undo(&self, run: &Run) {
+        let seen = self.engine.undo_review(&self.target, &run.id).await.unwrap();
+        assert_eq!((seen.untouched, seen.conflicts_total), (seen.changes, 0));
+        let review = self.engine.undo_plan(&self.target, &run.id, Vec::new()).await.unwrap();
+        self.dry_run(&review).await;
+        let undone = self.start(&review).await;
+        let undone = self.engine.wait_run(&undone.id, &mut |_| {}).await.unwrap();
+        assert_eq!(undone.status, RunStatus::Succeeded, "{:?}", undone.failure);
+    }
+
     async fn start(&self, review: &PlanReview) -> Run {
         let confirmation = Confirmation { digest: review.plan.digest.clone(), ..Confirmation::default() };
         self.engine
@@ -72,6 +83,12 @@ fn memory() -> (f64, f64) {
         line.split_whitespace().nth(1).and_then(|number| number.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
     };
     (line("VmHWM"), line("VmRSS"))
+}
+
+/// Forgets the most memory that this process had until now.
+fn forget_most_memory() {
+    // Where the kernel cannot, what is printed is too high.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 async fn execute(connection: &mut PgConnection, sql: &str) -> f64 {
@@ -118,9 +135,9 @@ async fn main() {
     let whole = Instant::now();
     let run = desk.start(&review).await;
     let mut events: Vec<RunEvent> = Vec::new();
-    let run = desk.engine.wait_run(&run.id, &mut |event| events.push(event)).await.unwrap();
+    let seeded = desk.engine.wait_run(&run.id, &mut |event| events.push(event)).await.unwrap();
     let apply = whole.elapsed().as_secs_f64();
-    assert_eq!(run.status, RunStatus::Succeeded, "{:?}", run.failure);
+    assert_eq!(seeded.status, RunStatus::Succeeded, "{:?}", seeded.failure);
     let begun = events
         .iter()
         .find(|event| matches!(&event.what, RunEventKind::Step { step } if step.verb == "Seed"))
@@ -131,9 +148,13 @@ async fn main() {
     let file = data.path().join("rows.txt");
     {
         use futures_util::TryStreamExt;
-        let pieces: Vec<_> =
-            desk.connection.copy_out_raw("COPY items TO STDOUT").await.unwrap().try_collect().await.unwrap();
-        std::fs::write(&file, pieces.concat()).unwrap();
+        use std::io::Write as _;
+        let mut out = std::io::BufWriter::new(std::fs::File::create(&file).unwrap());
+        let mut pieces = desk.connection.copy_out_raw("COPY items TO STDOUT").await.unwrap();
+        while let Some(piece) = pieces.try_next().await.unwrap() {
+            out.write_all(&piece).unwrap();
+        }
+        out.flush().unwrap();
     }
     let mut copies = Vec::new();
     for _ in 0..3 {
@@ -170,6 +191,16 @@ async fn main() {
         "cancel amid {rows} changes: {:.2} s to the run's end ({:?}) (must 2, aim 0.5)",
         asked.elapsed().as_secs_f64(),
         run.status
+    );
+
+    forget_most_memory();
+    let started = Instant::now();
+    desk.undo(&seeded).await;
+    let undo = started.elapsed().as_secs_f64();
+    let most = memory().0 - idle;
+    let _ = writeln!(
+        report,
+        "undo of {rows} rows, looked at, planned, dry-run, applied: {undo:.1} s, memory over idle {most:.0} MB (must 300, aim 200)"
     );
 
     execute(&mut desk.connection, "TRUNCATE items; INSERT INTO items SELECT i, 'ITEM-' || lpad(i::text, 8, '0'), 'n', 1, '2026-01-01' FROM generate_series(1, 50000) i; ANALYZE items").await;

@@ -138,6 +138,66 @@ async fn after_many_foreign_writes_everything_else_is_byte_for_byte_as_it_was() 
 }
 
 #[tokio::test]
+async fn of_many_conflicts_the_first_are_told_and_any_can_be_chosen() {
+    let bench = Bench::start().await;
+    let mut base = bench.base("asked", TABLES).await;
+    let profile = profile_of(
+        "[[tables]]\ntable = \"models\"\nkey = [\"slug\"]\nmode = \"upsert\"\nrepeat = 3000\ncolumns.slug = { text = \"m{{row}}\" }\ncolumns.credits = { counter = 1 }\n",
+    );
+    let (seeded, _) = bench.seed(&base.target, profile.path(), nothing()).await;
+    run(&mut base.connection, "UPDATE models SET credits = -1 WHERE slug LIKE 'm%'").await;
+    let review = bench.engine.undo_review(&base.target, &seeded.id).await.unwrap();
+    assert_eq!((review.changes, review.untouched, review.conflicts_total), (3000, 0, 3000));
+    assert_eq!(review.conflicts.len(), 500);
+    for (number, conflict) in review.conflicts.iter().enumerate() {
+        assert_eq!(conflict.row, format!("0:{number}"), "they are told in order");
+        let credits = &conflict.columns[0];
+        assert_eq!(shown(credits.wrote.as_ref().unwrap()), (number + 1).to_string());
+        assert_eq!(shown(credits.now.as_ref().unwrap()), "-1");
+    }
+    let take_back = |row: &str| UndoChoice { row: row.to_owned(), take_back: true };
+    let (undone, _) = bench
+        .undo(&base.target, &seeded, vec![take_back("0:0"), take_back("0:2900"), take_back("0:02")])
+        .await;
+    let gone = "SELECT string_agg(i::text, ',' ORDER BY i) FROM generate_series(1, 3000) i WHERE NOT EXISTS (SELECT FROM models WHERE slug = 'm' || i)";
+    assert_eq!(text(&mut base.connection, gone).await, "1,2901", "only the rows that were named");
+    bench.undo(&base.target, &undone, Vec::new()).await;
+    assert_eq!(text(&mut base.connection, gone).await, "NULL");
+    let (_, changes) = bench.undo(&base.target, &seeded, vec![take_back("*")]).await;
+    assert_eq!(counts(table(&changes, "models")), (0, 0, 3000, 0));
+}
+
+#[tokio::test]
+async fn newer_rows_are_told_from_those_of_the_run_among_thousands() {
+    let bench = Bench::start().await;
+    let mut base = bench
+        .base("newer", "CREATE TABLE teams (id int PRIMARY KEY); CREATE TABLE members (id int PRIMARY KEY, team_id int NOT NULL REFERENCES teams (id), note text)")
+        .await;
+    let profile = profile_of(
+        "[[tables]]\ntable = \"teams\"\nkey = [\"id\"]\nmode = \"upsert\"\nrepeat = 2500\ncolumns.id = { counter = 1 }\n[[tables]]\ntable = \"members\"\nkey = [\"id\"]\nmode = \"upsert\"\nrepeat = 6000\ncolumns.id = { counter = 1 }\ncolumns.team_id = { reference = \"teams\", row = \"cycle\", take = \"id\" }\n",
+    );
+    let (seeded, _) = bench.seed(&base.target, profile.path(), nothing()).await;
+    run(
+        &mut base.connection,
+        "INSERT INTO members VALUES (10000, 2400), (10001, 2400); UPDATE members SET note = 'mine' WHERE id = 7",
+    )
+    .await;
+    let review = bench.engine.undo_review(&base.target, &seeded.id).await.unwrap();
+    assert_eq!((review.changes, review.conflicts_total), (8500, 3), "{review:?}");
+    let of = |key: &str| review.conflicts.iter().find(|conflict| conflict.key == key).unwrap();
+    let team = of("id 2400");
+    assert_eq!(team.used_by.iter().map(|users| users.rows).collect::<Vec<_>>(), [2], "its own members go");
+    assert_eq!(team.reason, ConflictReason::UsedByNewer);
+    let choices = vec![UndoChoice { row: team.row.clone(), take_back: true }];
+    let failure = bench.engine.undo_plan(&base.target, &seeded.id, choices).await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::UndoRefused);
+    assert!(failure.why.as_ref().unwrap().starts_with("id 2400 of public.teams: Rows of public.members"));
+    bench.undo(&base.target, &seeded, Vec::new()).await;
+    let left = "SELECT (SELECT string_agg(id::text, ',' ORDER BY id) FROM teams) || ' ' || (SELECT string_agg(id::text, ',' ORDER BY id) FROM members)";
+    assert_eq!(text(&mut base.connection, left).await, "7,2400 7,10000,10001");
+}
+
+#[tokio::test]
 async fn before_images_are_kept_sealed() {
     let bench = Bench::start().await;
     let mut base = bench.base("sealed", TABLES).await;

@@ -7,7 +7,7 @@ mod read;
 mod write;
 
 pub use read::ChangeReader;
-pub use write::ChangeWriter;
+pub use write::{ChangeWriter, WriterMark};
 
 use crate::domain::seed::RowKind;
 use crate::domain::{Failure, FailureCode};
@@ -241,6 +241,39 @@ mod tests {
         assert_eq!(seen, 5_000);
         assert_eq!(reader.row(2, 0).unwrap().after.unwrap()[1].as_ref().unwrap().len(), 3_000_000);
         assert!(reader.row(1, 0).is_err(), "a row that is not there is an error");
+    }
+
+    #[test]
+    fn rows_after_a_mark_go_and_those_before_it_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = ChangeKey::new([7; 32]);
+        let path = path(folder.path(), "run");
+        let mut writer = ChangeWriter::create(&path, &key).unwrap();
+        let write = |writer: &mut ChangeWriter, numbers: std::ops::Range<u32>| {
+            for number in numbers {
+                let row = row(number);
+                writer.row(row.kind, row.before.as_deref(), row.after.as_deref()).unwrap();
+            }
+        };
+        writer.begin(table("first")).unwrap();
+        write(&mut writer, 0..10);
+        writer.begin(table("second")).unwrap();
+        write(&mut writer, 0..7);
+        let mark = writer.mark().unwrap();
+        // The second time some of them are in pieces of their own already.
+        for others in [100..103, 100..5_000] {
+            write(&mut writer, others);
+            writer.back_to(&mark);
+        }
+        write(&mut writer, 7..2_000);
+        writer.finish().unwrap();
+        let mut reader = ChangeReader::open(&path, &key).unwrap();
+        for (table, rows) in [(0, 10), (1, 2_000)] {
+            assert_eq!(reader.kinds(table).len(), rows as usize);
+            for number in 0..rows {
+                assert_eq!(reader.row(table, number).unwrap(), row(number));
+            }
+        }
     }
 
     #[test]

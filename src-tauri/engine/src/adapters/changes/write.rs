@@ -8,6 +8,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// A place in the table that was begun last.
+pub struct WriterMark {
+    pieces: usize,
+    kinds: usize,
+}
+
 /// Writes rows, table by table.
 pub struct ChangeWriter {
     file: BufWriter<tempfile::NamedTempFile>,
@@ -76,6 +82,27 @@ impl ChangeWriter {
         self.rows_here = 0;
         self.tables.pop();
         Ok(())
+    }
+
+    /// Marks this place in the table that was begun last.
+    ///
+    /// # Errors
+    /// [`FailureCode::JournalUnavailable`].
+    pub fn mark(&mut self) -> Result<WriterMark, Failure> {
+        self.flush()?;
+        let (pieces, kinds) =
+            self.tables.last().map(|table| (table.pieces.len(), table.kinds.len())).unwrap_or_default();
+        Ok(WriterMark { pieces, kinds })
+    }
+
+    /// Takes back the rows of that table since a mark. Their pieces stay in the file, named by no list.
+    pub fn back_to(&mut self, mark: &WriterMark) {
+        self.rows.clear();
+        self.rows_here = 0;
+        if let Some(table) = self.tables.last_mut() {
+            table.pieces.truncate(mark.pieces);
+            table.kinds.truncate(mark.kinds);
+        }
     }
 
     /// Adds a row to the table that was begun last.

@@ -1,6 +1,8 @@
 //! The way back: what a run's rows are now, which of them can simply be taken back, which are asked about.
 
 mod looked;
+mod told;
+mod used;
 
 use crate::adapters::changes::{self, ChangeReader};
 use crate::adapters::postgres::capture::PINNED;
@@ -17,10 +19,13 @@ use crate::domain::{Failure, FailureCode};
 use crate::engine::plans::{identity_changed, no_transaction_pooler};
 use crate::engine::{Engine, Target};
 use crate::planner::plan::{self as planning, Inventory};
-use crate::runner::seed::{RowWork, in_order};
+use crate::runner::seed::{RowWork, UndoRows, in_order};
 use chrono::Utc;
-use looked::{FoundTable, Looked, chosen, compare, conflicts, fits, used};
+use looked::{FoundTable, Looked, chosen, compare, fits};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use told::tell;
+use used::used;
 
 /// Most conflicts that are told one by one.
 const MOST_CONFLICTS: usize = 500;
@@ -92,20 +97,14 @@ impl Engine {
             }
             Err(failure) => return Err(failure),
         };
-        let looked = self.look_at(target, taken).await?;
+        let looked = self.look_at(target, taken, MOST_CONFLICTS).await?;
+        let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
+        let (rows, asked) = (looked.rows(), looked.asked().count());
+        review.changes = count(rows);
+        review.untouched = count(rows - asked);
+        review.conflicts_total = count(asked);
+        review.conflicts = looked.told;
         review.refused = looked.refused;
-        for found in looked.tables.into_iter().flat_map(|table| table.rows) {
-            review.changes += 1;
-            match found.conflict {
-                None => review.untouched += 1,
-                Some(conflict) => {
-                    review.conflicts_total += 1;
-                    if review.conflicts.len() < MOST_CONFLICTS {
-                        review.conflicts.push(conflict);
-                    }
-                }
-            }
-        }
         if review.changes == 0 && !review.refused.is_empty() {
             review.impossible = Some(review.refused.join(" "));
         }
@@ -141,23 +140,17 @@ impl Engine {
             .unchanged("Nothing was written.")
             .next("Open the environment that the run belongs to."));
         }
-        let looked = self.look_at(target, taken).await?;
-        if let Some(bad) = choices.iter().filter(|choice| choice.take_back).find_map(|choice| {
-            let conflict = looked
-                .tables
-                .iter()
-                .flat_map(|table| &table.rows)
-                .find(|found| found.name == choice.row)?
-                .conflict
-                .as_ref()?;
-            conflict.impossible.as_ref().map(|why| format!("{} of {}: {why}", conflict.key, conflict.table))
-        }) {
-            return Err(Failure::new(FailureCode::UndoRefused, "A chosen row cannot be taken back.")
-                .why(bad)
-                .unchanged("Nothing was written.")
-                .next("Keep that row as it is now."));
+        let mut looked = self.look_at(target, taken, 0).await?;
+        for choice in choices.iter().filter(|choice| choice.take_back) {
+            if let Some(why) = looked.cannot(&choice.row)? {
+                return Err(Failure::new(FailureCode::UndoRefused, "A chosen row cannot be taken back.")
+                    .why(why)
+                    .unchanged("Nothing was written.")
+                    .next("Keep that row as it is now."));
+            }
         }
-        let rows: usize = chosen(looked.tables, &choices).iter().map(|table| table.rows.len()).sum();
+        let (tables, _) = chosen(looked, &choices);
+        let rows: usize = tables.iter().map(|table| table.rows.len()).sum();
         if rows == 0 {
             return Err(Failure::new(FailureCode::NothingToDo, "No row would be taken back.")
                 .unchanged("Nothing was written.")
@@ -195,65 +188,52 @@ impl Engine {
     /// The rows that an undo takes back, looked at again.
     pub(super) async fn undo_work(&self, target: &Target, step: &UndoStep) -> Result<RowWork, Failure> {
         let taken = self.taken(target, &step.run_id).await?;
-        let looked = self.look_at(target, taken).await?;
-        let mut tables = chosen(looked.tables, &step.choices);
+        let looked = self.look_at(target, taken, 0).await?;
+        let (mut tables, reader) = chosen(looked, &step.choices);
         in_order(&mut tables);
-        Ok(RowWork::Undo(tables))
+        Ok(RowWork::Undo(UndoRows::new(tables, reader)))
     }
 
-    /// Compares every row of a run with what is there now.
-    async fn look_at(&self, target: &Target, mut taken: Taken) -> Result<Looked, Failure> {
+    /// Compares every row of a run with what is there now, and tells the first `most` of those asked about.
+    async fn look_at(&self, target: &Target, taken: Taken, most: usize) -> Result<Looked, Failure> {
         let mut connection = target.connector.open_reading("drydock undo").await?;
         let read = |error: sqlx::Error| failure(&error);
         send(&mut connection, format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {PINNED}"))
             .await
             .map_err(read)?;
+        let Taken { stored, mut reader, .. } = taken;
         let names: Vec<(String, String)> =
-            taken.reader.tables().iter().map(|table| (table.schema.clone(), table.name.clone())).collect();
+            reader.tables().iter().map(|table| (table.schema.clone(), table.name.clone())).collect();
         let facts = tables::read(&mut connection, Which::Named(&names)).await.map_err(read)?;
         let oids: Vec<u32> = facts.iter().map(|facts| facts.oid).collect();
         let referring = tables::read(&mut connection, Which::Referring(&oids)).await.map_err(read)?;
-        let mut looked = Looked { tables: Vec::new(), refused: Vec::new() };
-        for (at, (schema, name)) in names.iter().enumerate() {
+        let (mut tables, mut refused) = (Vec::new(), Vec::new());
+        for (place, (schema, name)) in names.iter().enumerate() {
             let Some(changes) =
-                taken.stored.changes.tables.iter().find(|table| table.table == format!("{schema}.{name}"))
+                stored.changes.tables.iter().find(|table| table.table == format!("{schema}.{name}"))
             else {
                 continue;
             };
             if changes.inserted + changes.updated + changes.deleted == 0 && changes.unknown.is_none() {
                 continue;
             }
-            match fits(&taken.reader, at, changes, &facts) {
-                Err(why) => looked.refused.push(format!("{}: {why}", changes.table)),
-                Ok(table) => {
-                    let sensitive: Vec<String> = changes
+            match fits(&reader, place, changes, &facts) {
+                Err(why) => refused.push(format!("{}: {why}", changes.table)),
+                Ok(facts) => {
+                    let sensitive = changes
                         .columns
                         .iter()
                         .filter(|column| column.sensitive)
-                        .map(|column| column.name.clone())
-                        .collect();
-                    let rows =
-                        compare(&mut connection, &mut taken.reader, at, changes, &table, &sensitive).await?;
-                    looked.tables.push(FoundTable { facts: table, sensitive, rows });
+                        .map(|column| column.name.clone());
+                    let rows = compare(&mut connection, &mut reader, place, &facts).await?;
+                    tables.push(FoundTable { place, facts, sensitive: sensitive.collect(), rows });
                 }
             }
         }
-        // A row that stays because newer rows use it keeps what it refers to itself, and so on.
-        loop {
-            let before = conflicts(&looked.tables);
-            for conflict in looked
-                .tables
-                .iter_mut()
-                .flat_map(|table| &mut table.rows)
-                .filter_map(|row| row.conflict.as_mut())
-            {
-                conflict.used_by.clear();
-            }
-            used(&mut connection, &mut looked.tables, &referring).await.map_err(read)?;
-            if conflicts(&looked.tables) == before {
-                break;
-            }
-        }
+        let (used_by, told) = (BTreeMap::new(), Vec::new());
+        let mut looked = Looked { reader, tables, referring, refused, used_by, told };
+        used(&mut connection, &mut looked, most).await?;
+        tell(&mut connection, &mut looked).await?;
         Ok(looked)
     }
 }

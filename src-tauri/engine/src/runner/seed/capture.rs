@@ -299,8 +299,8 @@ struct Hints {
 }
 
 fn hints(rows: &RowWork, oid: u32) -> Hints {
-    if let RowWork::Undo(tables) = rows {
-        let sensitive = tables.iter().find(|table| table.facts.oid == oid);
+    if let RowWork::Undo(undo) = rows {
+        let sensitive = undo.tables.iter().find(|table| table.facts.oid == oid);
         return Hints {
             named: sensitive.is_some(),
             strict: true,

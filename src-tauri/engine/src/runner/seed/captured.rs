@@ -1,7 +1,7 @@
 //! Row changes on their way from the server to the file that keeps them: counted, and summed up so that two
 //! captures can be compared.
 
-use crate::adapters::changes::{ChangeWriter, FileTable};
+use crate::adapters::changes::{ChangeWriter, FileTable, WriterMark};
 use crate::domain::Failure;
 use crate::domain::seed::{ChangedColumn, RowKind, TableChanges, WholeTable};
 use crate::domain::tables::TableFacts;
@@ -17,6 +17,13 @@ pub struct Collector<'w> {
     compared: Positions,
     /// What was found.
     pub changes: TableChanges,
+    sum: u128,
+}
+
+/// A place among the changes of a table.
+pub struct Mark {
+    writer: WriterMark,
+    changes: TableChanges,
     sum: u128,
 }
 
@@ -115,6 +122,21 @@ impl<'w> Collector<'w> {
             self.sum = self.sum.wrapping_add(digest(kind, before, after, &self.compared));
         }
         self.writer.row(kind, before.map(Vec::as_slice), after.map(Vec::as_slice))
+    }
+
+    /// Marks this place, to come back to it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn mark(&mut self) -> Result<Mark, Failure> {
+        Ok(Mark { writer: self.writer.mark()?, changes: self.changes.clone(), sum: self.sum })
+    }
+
+    /// Forgets the rows since a mark.
+    pub fn back_to(&mut self, mark: &Mark) {
+        self.writer.back_to(&mark.writer);
+        self.changes.clone_from(&mark.changes);
+        self.sum = mark.sum;
     }
 
     /// Ends the table.

@@ -271,7 +271,7 @@ pub(in crate::runner) async fn write(
 ) -> Result<(), Stop> {
     match rows {
         RowWork::Profile(profile) => profile.write(&mut work.connection, guard, progress).await,
-        RowWork::Undo(tables) => undo::write(tables, &mut work.connection, guard).await,
+        RowWork::Undo(rows) => undo::write(rows, &mut work.connection, guard).await,
         RowWork::Scripts(scripts) => {
             for (file, script) in scripts {
                 let text = sql::unwrapped(&file.text, script).unwrap_or_else(|| file.text.clone());

@@ -16,7 +16,7 @@ pub(in crate::runner) use dry_run::{ended_itself, moved, no_temporary, waiting_c
 pub use guard::{Attendant, Guard};
 pub use profile::Progress;
 pub(in crate::runner) use refused::plain as refusal;
-pub use undo::{UndoRow, UndoTable, in_order};
+pub use undo::{UndoRow, UndoRows, UndoTable, in_order};
 
 use crate::domain::Failure;
 use crate::domain::profile::{ScriptFile, TableBlock};
@@ -32,7 +32,7 @@ pub enum RowWork {
     /// What scripts do.
     Scripts(Vec<(ScriptFile, Arc<Script>)>),
     /// The rows of a run, back.
-    Undo(Vec<UndoTable>),
+    Undo(UndoRows),
 }
 
 /// The rows of a profile, fitted to the tables.

@@ -3,6 +3,7 @@
 
 use super::Stop;
 use super::guard::Guard;
+use crate::adapters::changes::ChangeReader;
 use crate::adapters::postgres::capture::{PINNED, UNPINNED};
 use crate::adapters::postgres::copy;
 use crate::adapters::postgres::script::send;
@@ -11,10 +12,27 @@ use crate::domain::Failure;
 use crate::domain::seed::RowKind;
 use crate::domain::tables::TableFacts;
 use sqlx::postgres::PgConnection;
+use tokio::sync::Mutex;
+
+/// The rows of a run to take back. Their values stay in the run's file until they are sent.
+pub struct UndoRows {
+    /// Tables, those referred to first.
+    pub tables: Vec<UndoTable>,
+    reader: Mutex<ChangeReader>,
+}
+
+impl UndoRows {
+    /// Rows of the run whose file this reads.
+    pub fn new(tables: Vec<UndoTable>, reader: ChangeReader) -> Self {
+        Self { tables, reader: Mutex::new(reader) }
+    }
+}
 
 /// A table of a run, with the rows to take back.
 #[derive(Debug, Clone)]
 pub struct UndoTable {
+    /// Its place in the run's file.
+    pub place: usize,
     /// The table as it is now.
     pub facts: TableFacts,
     /// Columns that are never shown.
@@ -24,53 +42,53 @@ pub struct UndoTable {
 }
 
 /// A row to take back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UndoRow {
-    /// What the run had done.
-    pub kind: RowKind,
-    /// Before the run.
-    pub before: Option<Vec<Option<String>>>,
-    /// As the run left it.
-    pub wrote: Option<Vec<Option<String>>>,
+    /// Its number in the run's file.
+    pub number: u32,
     /// Take it back even if it is not as the run left it.
     pub forced: bool,
 }
 
-/// Takes rows back. The tables come with those referred to first.
+/// Takes rows back.
 pub(super) async fn write(
-    tables: &[UndoTable],
+    rows: &UndoRows,
     connection: &mut PgConnection,
     guard: &mut Guard<'_>,
 ) -> Result<(), Stop> {
+    let tables = &rows.tables;
+    let mut reader = rows.reader.lock().await;
     guard.over(send(connection, format!("{PINNED}; SET CONSTRAINTS ALL DEFERRED"))).await?;
     for (number, table) in tables.iter().enumerate() {
         let sql = UndoSql::new(&table.facts, number);
         guard.over(send(connection, sql.create())).await?;
-        let columns = table.facts.columns.len();
-        let mut next = 0;
+        let none = vec![None; table.facts.columns.len()];
+        let mut left = table.rows.iter();
         let sent = guard
             .over(copy::write(connection, &sql.copy_target(), |piece, size| {
-                let first = next;
-                while next < table.rows.len() && piece.len() < size {
-                    let row = &table.rows[next];
-                    let kind = match row.kind {
+                let mut sent = 0;
+                while piece.len() < size
+                    && let Some(row) = left.next()
+                {
+                    let kept = reader.row(table.place, row.number)?;
+                    let kind = match kept.kind {
                         RowKind::Inserted => "i",
                         RowKind::Deleted => "d",
                         _ => "u",
                     };
-                    let none = vec![None; columns];
-                    let wrote = row.wrote.as_ref().unwrap_or(&none);
-                    let before = row.before.as_ref().unwrap_or(&none);
-                    let cells = wrote.iter().chain(before).map(Option::as_deref);
+                    let (wrote, before) = (kept.after.as_ref(), kept.before.as_ref());
+                    let cells = wrote.unwrap_or(&none).iter().chain(before.unwrap_or(&none));
                     let forced = if row.forced { "t" } else { "f" };
-                    copy::write_row(piece, [Some(kind), Some(forced)].into_iter().chain(cells));
-                    next += 1;
+                    let head = [Some(kind), Some(forced)];
+                    copy::write_row(piece, head.into_iter().chain(cells.map(Option::as_deref)));
+                    sent += 1;
                 }
-                Ok::<u64, Failure>((next - first) as u64)
+                Ok::<u64, Failure>(sent)
             }))
             .await?;
         sent?;
     }
+    drop(reader);
     // Triggers of the product find the session's own settings.
     guard.over(send(connection, UNPINNED.to_owned())).await?;
     for (number, table) in tables.iter().enumerate() {

@@ -1,53 +1,149 @@
-//! The rows of a run beside what is there now: as the run left them, or why they are asked about.
+//! The rows of a run beside what is there now: as the run left them, or asked about. Their values stay in the
+//! run's file, and are read again where they are needed: a run may have millions of rows.
 
 use crate::adapters::changes::{ChangeReader, FileRow};
 use crate::adapters::postgres::capture::{self, Row};
 use crate::adapters::postgres::failure::failure;
 use crate::domain::Failure;
-use crate::domain::seed::{
-    CellView, ConflictReason, RowKind, TableChanges, ThreeVersions, UndoChoice, UndoConflict, UsedBy,
-};
-use crate::domain::tables::{ForeignKey, TableFacts};
-use crate::engine::seeds::shown_cell;
+use crate::domain::seed::{ConflictReason, RowKind, TableChanges, UndoChoice, UndoConflict, UsedBy};
+use crate::domain::tables::TableFacts;
 use crate::runner::seed::{UndoRow, UndoTable};
 use sqlx::postgres::PgConnection;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Rows compared in one message.
-const BATCH: usize = 2_000;
+pub(super) const BATCH: usize = 2_000;
+/// About how many bytes of values are held at once.
+const BYTES: usize = 8 * 1024 * 1024;
 /// The choice that stands for every row that was asked about.
 const ALL: &str = "*";
 
+/// Where a row stands in the run's file: the table's place, and the row's number in it.
+pub(super) type Place = (usize, u32);
+
 /// A row of a run, as it is now.
 pub(super) struct Found {
-    /// `table:row`.
-    pub(super) name: String,
-    row: FileRow,
+    /// Its number in the run's file.
+    pub(super) number: u32,
+    /// What the run did to it.
+    pub(super) kind: RowKind,
     /// Why it is asked about; `None`: it is as the run left it.
-    pub(super) conflict: Option<UndoConflict>,
+    pub(super) asked: Option<Asked>,
+}
+
+/// Why a row is asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// The reason.
+    pub(super) reason: ConflictReason,
+    /// Oid of a table whose newer rows forbid to delete it.
+    pub(super) forbidden_by: Option<u32>,
+}
+
+impl Asked {
+    /// Whether it can be taken back if wanted.
+    fn may_go(self) -> bool {
+        match self.reason {
+            ConflictReason::TakenSince | ConflictReason::GoneSince => false,
+            ConflictReason::ChangedSince | ConflictReason::UsedByNewer => self.forbidden_by.is_none(),
+        }
+    }
 }
 
 /// The rows of a table, as they are now.
 pub(super) struct FoundTable {
+    /// Its place in the run's file.
+    pub(super) place: usize,
     /// The table.
     pub(super) facts: TableFacts,
     /// Columns that are never shown.
     pub(super) sensitive: Vec<String>,
-    /// Its rows.
+    /// Its rows, by number.
     pub(super) rows: Vec<Found>,
+}
+
+impl FoundTable {
+    /// The row of this number.
+    pub(super) fn row(&self, number: u32) -> Option<&Found> {
+        let at = self.rows.binary_search_by_key(&number, |found| found.number).ok()?;
+        self.rows.get(at)
+    }
 }
 
 /// What was found of a run.
 pub(super) struct Looked {
+    /// The run's file.
+    pub(super) reader: ChangeReader,
     /// Tables.
     pub(super) tables: Vec<FoundTable>,
+    /// Tables that refer to them.
+    pub(super) referring: Vec<TableFacts>,
     /// Tables that are left out, and why.
     pub(super) refused: Vec<String>,
+    /// The rows asked about that are told one by one, with the newer rows that use them.
+    pub(super) used_by: BTreeMap<Place, Vec<UsedBy>>,
+    /// Those rows, told.
+    pub(super) told: Vec<UndoConflict>,
 }
 
-/// How many rows are asked about.
-pub(super) fn conflicts(tables: &[FoundTable]) -> usize {
-    tables.iter().flat_map(|table| &table.rows).filter(|row| row.conflict.is_some()).count()
+impl Looked {
+    /// How many rows there are.
+    pub(super) fn rows(&self) -> usize {
+        self.tables.iter().map(|table| table.rows.len()).sum()
+    }
+
+    /// The rows that are asked about, in order.
+    pub(super) fn asked(&self) -> impl Iterator<Item = Place> {
+        self.tables.iter().flat_map(|table| {
+            table.rows.iter().filter(|row| row.asked.is_some()).map(|row| (table.place, row.number))
+        })
+    }
+
+    /// Why a row cannot be taken back even if wanted, as a sentence.
+    pub(super) fn impossible(&self, asked: Asked) -> Option<String> {
+        match asked.reason {
+            ConflictReason::TakenSince => {
+                Some("A row with the same key is there now, so this one cannot come back.".to_owned())
+            }
+            ConflictReason::GoneSince => {
+                Some("It is not there any more, so there is nothing to take back.".to_owned())
+            }
+            ConflictReason::ChangedSince | ConflictReason::UsedByNewer => {
+                let child = asked.forbidden_by?;
+                let child = self.referring.iter().find(|table| table.oid == child)?;
+                Some(format!(
+                    "Rows of {} refer to it, and the database forbids to delete it while they do.",
+                    child.qualified()
+                ))
+            }
+        }
+    }
+
+    /// Why the row of this name cannot be taken back, with its key; `None`: it can be, or there is none.
+    pub(super) fn cannot(&mut self, name: &str) -> Result<Option<String>, Failure> {
+        let Some((place, number)) = place(name) else { return Ok(None) };
+        let asked = self
+            .tables
+            .iter()
+            .find(|table| table.place == place)
+            .and_then(|table| Some((table, table.row(number)?.asked?)));
+        let Some((table, asked)) = asked else { return Ok(None) };
+        let Some(why) = self.impossible(asked) else { return Ok(None) };
+        let key = table.spoken_key(&self.reader.row(place, number)?);
+        Ok(Some(format!("{key} of {}: {why}", table.facts.qualified())))
+    }
+}
+
+/// What a row is called in [`UndoChoice`].
+pub(super) fn name((table, row): Place) -> String {
+    format!("{table}:{row}")
+}
+
+/// The row that is called so.
+fn place(text: &str) -> Option<Place> {
+    let (table, row) = text.split_once(':')?;
+    let place = (table.parse().ok()?, row.parse().ok()?);
+    (name(place) == text).then_some(place)
 }
 
 /// Why the rows of a table cannot be taken back one by one.
@@ -98,269 +194,124 @@ pub(super) fn fits(
     Ok(now.clone())
 }
 
-fn key_of(row: &Row, positions: &[usize]) -> Row {
-    positions.iter().map(|at| row.get(*at).cloned().flatten()).collect()
+/// Where columns stand in a table.
+pub(super) fn positions(facts: &TableFacts, names: &[String]) -> Vec<usize> {
+    names.iter().filter_map(|name| facts.columns.iter().position(|column| column.name == *name)).collect()
+}
+
+/// The values of a row in these columns, as the run left it; of a deleted row, as it was.
+pub(super) fn key_of(row: &FileRow, positions: &[usize]) -> Row {
+    let cells = row.after.as_ref().or(row.before.as_ref());
+    cells
+        .map(|cells| positions.iter().map(|at| cells.get(*at).cloned().flatten()).collect())
+        .unwrap_or_default()
+}
+
+/// The first rows of these of a table: fewer where they are large, at least one where there is one.
+pub(super) fn batch(
+    reader: &mut ChangeReader,
+    place: usize,
+    numbers: impl IntoIterator<Item = u32>,
+) -> Result<Vec<FileRow>, Failure> {
+    let mut rows = Vec::new();
+    let mut bytes = 0;
+    for number in numbers.into_iter().take(BATCH) {
+        let row = reader.row(place, number)?;
+        bytes += [&row.before, &row.after]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .flatten()
+            .map(String::len)
+            .sum::<usize>();
+        rows.push(row);
+        if bytes > BYTES {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+/// These rows as they are now.
+pub(super) async fn rows_now(
+    connection: &mut PgConnection,
+    facts: &TableFacts,
+    rows: &[FileRow],
+) -> Result<Vec<Option<Row>>, Failure> {
+    let key = facts.identity().unwrap_or_default();
+    let positions = positions(facts, key);
+    let keys: Vec<Row> = rows.iter().map(|row| key_of(row, &positions)).collect();
+    capture::by_key(connection, facts, key, &keys).await.map_err(|error| failure(&error))
 }
 
 /// Compares the rows of a table with what is there now.
 pub(super) async fn compare(
     connection: &mut PgConnection,
     reader: &mut ChangeReader,
-    at: usize,
-    changes: &TableChanges,
+    place: usize,
     facts: &TableFacts,
-    sensitive: &[String],
 ) -> Result<Vec<Found>, Failure> {
-    let key: Vec<String> = facts.identity().map(<[String]>::to_vec).unwrap_or_default();
-    let positions: Vec<usize> =
-        key.iter().filter_map(|name| facts.columns.iter().position(|column| column.name == *name)).collect();
-    let numbers: Vec<u32> = (0..u32::try_from(reader.kinds(at).len()).unwrap_or(u32::MAX))
-        .filter(|number| {
-            matches!(reader.kind(at, *number), Some(RowKind::Inserted | RowKind::Updated | RowKind::Deleted))
+    let all = u32::try_from(reader.kinds(place).len()).unwrap_or(u32::MAX);
+    let mut found: Vec<Found> = (0..all)
+        .filter_map(|number| {
+            let kind = reader.kind(place, number)?;
+            matches!(kind, RowKind::Inserted | RowKind::Updated | RowKind::Deleted).then_some(Found {
+                number,
+                kind,
+                asked: None,
+            })
         })
         .collect();
-    let mut found = Vec::new();
-    for batch in numbers.chunks(BATCH) {
-        let rows: Vec<FileRow> =
-            batch.iter().map(|number| reader.row(at, *number)).collect::<Result<_, Failure>>()?;
-        let keys: Vec<Row> = rows
-            .iter()
-            .map(|row| {
-                row.after
-                    .as_ref()
-                    .or(row.before.as_ref())
-                    .map(|row| key_of(row, &positions))
-                    .unwrap_or_default()
-            })
-            .collect();
-        let now = capture::by_key(connection, facts, &key, &keys).await.map_err(|error| failure(&error))?;
-        for ((number, row), now) in batch.iter().zip(rows).zip(now) {
-            let name = format!("{at}:{number}");
-            let conflict = conflict(&name, changes, facts, sensitive, &row, now.as_ref());
-            found.push(Found { name, row, conflict });
+    let mut left = &mut found[..];
+    while !left.is_empty() {
+        let rows = batch(reader, place, left.iter().map(|found| found.number))?;
+        let now = rows_now(connection, facts, &rows).await?;
+        let (compared, after) = left.split_at_mut(rows.len());
+        for ((found, row), now) in compared.iter_mut().zip(&rows).zip(&now) {
+            found.asked = reason(row, now.as_ref()).map(|reason| Asked { reason, forbidden_by: None });
         }
+        left = after;
     }
     Ok(found)
 }
 
-fn conflict(
-    name: &str,
-    changes: &TableChanges,
-    facts: &TableFacts,
-    sensitive: &[String],
-    row: &FileRow,
-    now: Option<&Row>,
-) -> Option<UndoConflict> {
-    let (reason, impossible) = match (row.kind, now) {
-        (RowKind::Deleted, None) => return None,
-        (RowKind::Deleted, Some(_)) => (
-            ConflictReason::TakenSince,
-            Some("A row with the same key is there now, so this one cannot come back.".to_owned()),
-        ),
-        (_, None) => (
-            ConflictReason::GoneSince,
-            Some("It is not there any more, so there is nothing to take back.".to_owned()),
-        ),
-        (_, Some(now)) if row.after.as_ref() == Some(now) => return None,
-        (_, Some(_)) => (ConflictReason::ChangedSince, None),
-    };
-    Some(UndoConflict {
-        row: name.to_owned(),
-        table: changes.table.clone(),
-        key: spoken_key(facts, sensitive, row.after.as_ref().or(row.before.as_ref()).unwrap_or(&Row::new())),
-        kind: row.kind,
-        reason,
-        columns: versions(changes, facts, row, now),
-        used_by: Vec::new(),
-        impossible,
-    })
-}
-
-/// The key of a row in words; sensitive parts are masked.
-fn spoken_key(facts: &TableFacts, sensitive: &[String], cells: &Row) -> String {
-    let part = |name: &String| {
-        let at = facts.columns.iter().position(|column| column.name == *name);
-        let value = at.and_then(|at| cells.get(at)).and_then(Option::as_deref).unwrap_or("NULL");
-        format!("{name} {}", if sensitive.contains(name) { "(masked)" } else { value })
-    };
-    facts.identity().unwrap_or_default().iter().map(part).collect::<Vec<_>>().join(", ")
-}
-
-/// The columns in question: those that the run changed or that were changed since.
-fn versions(
-    changes: &TableChanges,
-    facts: &TableFacts,
-    row: &FileRow,
-    now: Option<&Row>,
-) -> Vec<ThreeVersions> {
-    let value = |side: Option<&Row>, at: usize| -> Option<CellView> {
-        let sensitive = changes.columns.get(at).is_some_and(|column| column.sensitive);
-        side.map(|cells| shown_cell(cells.get(at).and_then(Option::as_deref), sensitive))
-    };
-    let cell = |side: Option<&Row>, at: usize| side.and_then(|cells| cells.get(at).cloned().flatten());
-    let (before, wrote) = (row.before.as_ref(), row.after.as_ref());
-    facts
-        .columns
-        .iter()
-        .enumerate()
-        .filter_map(|(at, column)| {
-            let ours = before.is_some() && wrote.is_some() && cell(before, at) != cell(wrote, at);
-            let since = now.is_some() && wrote.is_some() && cell(wrote, at) != cell(now, at);
-            (ours || since).then(|| ThreeVersions {
-                column: column.name.clone(),
-                before: value(before, at),
-                wrote: value(wrote, at),
-                now: value(now, at),
-                ours,
-                since,
-            })
-        })
-        .collect()
-}
-
-/// Finds added rows that newer rows of others refer to.
-pub(super) async fn used(
-    connection: &mut PgConnection,
-    tables: &mut [FoundTable],
-    referring: &[TableFacts],
-) -> Result<(), sqlx::Error> {
-    for child in referring {
-        for reference in &child.references {
-            let Some(parent) = tables.iter().position(|table| table.facts.oid == reference.table) else {
-                continue;
-            };
-            let own = own_references(tables, child, reference);
-            let facts = tables[parent].facts.clone();
-            let sensitive = tables[parent].sensitive.clone();
-            let positions: Vec<usize> = reference
-                .referenced
-                .iter()
-                .filter_map(|name| facts.columns.iter().position(|column| column.name == *name))
-                .collect();
-            let candidates: Vec<usize> = tables[parent]
-                .rows
-                .iter()
-                .enumerate()
-                .filter(|(_, found)| found.row.kind == RowKind::Inserted)
-                .filter(|(_, found)| {
-                    !found
-                        .conflict
-                        .as_ref()
-                        .is_some_and(|conflict| conflict.reason == ConflictReason::GoneSince)
-                })
-                .map(|(at, _)| at)
-                .collect();
-            for batch in candidates.chunks(BATCH) {
-                let keys: Vec<Row> = batch
-                    .iter()
-                    .map(|at| {
-                        tables[parent].rows[*at]
-                            .row
-                            .after
-                            .as_ref()
-                            .map(|row| key_of(row, &positions))
-                            .unwrap_or_default()
-                    })
-                    .collect();
-                let counts = capture::count_by_key(connection, child, &reference.columns, &keys).await?;
-                for ((at, key), count) in batch.iter().zip(keys).zip(counts) {
-                    let newer = count.saturating_sub(own.get(&key).copied().unwrap_or(0));
-                    if newer > 0 {
-                        mark_used(&mut tables[parent].rows[*at], &facts, &sensitive, child, reference, newer);
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// How many rows that the run itself added refer to each key.
-fn own_references(tables: &[FoundTable], child: &TableFacts, reference: &ForeignKey) -> HashMap<Row, u32> {
-    let mut counts = HashMap::new();
-    let Some(table) = tables.iter().find(|table| table.facts.oid == child.oid) else { return counts };
-    let positions: Vec<usize> = reference
-        .columns
-        .iter()
-        .filter_map(|name| child.columns.iter().position(|column| column.name == *name))
-        .collect();
-    for found in
-        table.rows.iter().filter(|found| found.row.kind == RowKind::Inserted && found.conflict.is_none())
-    {
-        if let Some(row) = &found.row.after {
-            *counts.entry(key_of(row, &positions)).or_insert(0) += 1;
-        }
-    }
-    counts
-}
-
-fn mark_used(
-    found: &mut Found,
-    facts: &TableFacts,
-    sensitive: &[String],
-    child: &TableFacts,
-    reference: &ForeignKey,
-    newer: u32,
-) {
-    let (effect, forbidden) = match reference.on_delete.as_str() {
-        "c" => ("they would be deleted with it".to_owned(), false),
-        "n" => (format!("they stay, with {} NULL", reference.columns.join(", ")), false),
-        "d" => (format!("they stay, with the default of {}", reference.columns.join(", ")), false),
-        _ => ("they forbid it".to_owned(), true),
-    };
-    let key = spoken_key(facts, sensitive, &found.row.after.clone().unwrap_or_default());
-    let conflict = found.conflict.get_or_insert_with(|| UndoConflict {
-        row: found.name.clone(),
-        table: facts.qualified(),
-        key,
-        kind: RowKind::Inserted,
-        reason: ConflictReason::UsedByNewer,
-        columns: Vec::new(),
-        used_by: Vec::new(),
-        impossible: None,
-    });
-    conflict.used_by.push(UsedBy { table: child.qualified(), rows: newer, effect });
-    if forbidden {
-        conflict.impossible = Some(format!(
-            "Rows of {} refer to it, and the database forbids to delete it while they do.",
-            child.qualified()
-        ));
+fn reason(row: &FileRow, now: Option<&Row>) -> Option<ConflictReason> {
+    match (row.kind, now) {
+        (RowKind::Deleted, None) => None,
+        (RowKind::Deleted, Some(_)) => Some(ConflictReason::TakenSince),
+        (_, None) => Some(ConflictReason::GoneSince),
+        (_, Some(now)) if row.after.as_ref() == Some(now) => None,
+        (_, Some(_)) => Some(ConflictReason::ChangedSince),
     }
 }
 
 /// The rows to take back: those as the run left them, and those that were chosen.
-pub(super) fn chosen(tables: Vec<FoundTable>, choices: &[UndoChoice]) -> Vec<UndoTable> {
-    tables
+pub(super) fn chosen(looked: Looked, choices: &[UndoChoice]) -> (Vec<UndoTable>, ChangeReader) {
+    let wanted = || choices.iter().filter(|choice| choice.take_back);
+    let all = wanted().any(|choice| choice.row == ALL);
+    let named: HashSet<Place> = wanted().filter_map(|choice| place(&choice.row)).collect();
+    let tables = looked
+        .tables
         .into_iter()
         .map(|table| UndoTable {
+            place: table.place,
             facts: table.facts,
             sensitive: table.sensitive,
             rows: table
                 .rows
-                .into_iter()
+                .iter()
                 .filter_map(|found| {
-                    let forced = match &found.conflict {
+                    let forced = match found.asked {
                         None => false,
-                        Some(conflict) if conflict.impossible.is_some() => return None,
-                        Some(conflict) => {
-                            let wanted = choices.iter().any(|choice| {
-                                choice.take_back && (choice.row == found.name || choice.row == ALL)
-                            });
-                            if !wanted {
-                                return None;
-                            }
-                            conflict.reason == ConflictReason::ChangedSince
-                        }
+                        Some(asked) if !asked.may_go() => return None,
+                        Some(_) if !all && !named.contains(&(table.place, found.number)) => return None,
+                        Some(asked) => asked.reason == ConflictReason::ChangedSince,
                     };
-                    Some(UndoRow {
-                        kind: found.row.kind,
-                        before: found.row.before,
-                        wrote: found.row.after,
-                        forced,
-                    })
+                    Some(UndoRow { number: found.number, forced })
                 })
                 .collect(),
         })
         .filter(|table| !table.rows.is_empty())
-        .collect()
+        .collect();
+    (tables, looked.reader)
 }

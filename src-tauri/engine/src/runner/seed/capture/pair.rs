@@ -2,6 +2,7 @@
 //! nothing is left out.
 
 use super::{BATCH, more};
+use crate::adapters::postgres::copy::RowStream;
 use crate::adapters::postgres::{capture, trial};
 use crate::domain::seed::RowKind;
 use crate::domain::tables::TableFacts;
@@ -25,11 +26,6 @@ pub(super) async fn pair(
     let Some(key) = facts.identity().map(<[String]>::to_vec) else {
         return without_key(work, reader, guard, facts, collector).await;
     };
-    let positions: Vec<usize> =
-        key.iter().filter_map(|name| facts.columns.iter().position(|column| column.name == *name)).collect();
-    let keys_of = |rows: &[Row]| -> Vec<Row> {
-        rows.iter().map(|row| positions.iter().map(|at| row.get(*at).cloned().flatten()).collect()).collect()
-    };
     let mut inserted = 0_u64;
     let mut own = capture::own_rows(&mut work.connection, facts).await?;
     loop {
@@ -37,7 +33,7 @@ pub(super) async fn pair(
         if batch.is_empty() {
             break;
         }
-        let before = capture::by_key(&mut reader.connection, facts, &key, &keys_of(&batch)).await?;
+        let before = capture::by_key(&mut reader.connection, facts, &key, &keys_of(facts, &batch)).await?;
         for (after, before) in batch.iter().zip(&before) {
             match before {
                 None => {
@@ -60,37 +56,53 @@ pub(super) async fn pair(
         return Ok((rows_before + inserted != rows_after).then(not_proven));
     }
     // Rows are gone. First where the server's own marks point, then, if those do not explain it, everywhere.
-    let mut gone: Vec<Row> = Vec::new();
+    let mark = collector.mark()?;
     for everywhere in [false, true] {
         if everywhere && rows_before > MOST_COMPARED {
             return Ok(Some("Deleted rows could not be told apart among so many.".to_owned()));
         }
-        gone.clear();
-        let mut candidates = if everywhere {
+        let candidates = if everywhere {
             capture::all_rows(&mut reader.connection, facts).await?
         } else {
             capture::replaced_rows(&mut reader.connection, facts, &xid).await?
         };
-        loop {
-            let batch = candidates.batch(BATCH).await?;
-            if batch.is_empty() {
-                break;
-            }
-            let now =
-                guard.over(capture::by_key(&mut work.connection, facts, &key, &keys_of(&batch))).await?;
-            gone.extend(batch.into_iter().zip(now).filter(|(_, now)| now.is_none()).map(|(row, _)| row));
+        let gone = gone(work, guard, facts, candidates, collector).await;
+        if matches!(gone, Ok(gone) if gone == missing) {
+            return Ok(None);
         }
-        if gone.len() as u64 == missing {
-            break;
+        collector.back_to(&mark);
+        gone?;
+    }
+    Ok(Some(not_proven()))
+}
+
+/// Collects those of the candidates that are not there any more; answers how many.
+async fn gone(
+    work: &mut Session,
+    guard: &mut Guard<'_>,
+    facts: &TableFacts,
+    mut candidates: RowStream<'_>,
+    collector: &mut Collector<'_>,
+) -> Result<u64, Stop> {
+    let key = facts.identity().unwrap_or_default();
+    let mut gone = 0;
+    while let Some(batch) = more(candidates.batch(BATCH).await?) {
+        let keys = keys_of(facts, &batch);
+        let now = guard.over(capture::by_key(&mut work.connection, facts, key, &keys)).await?;
+        for (row, _) in batch.iter().zip(now).filter(|(_, now)| now.is_none()) {
+            gone += 1;
+            collector.row(RowKind::Deleted, Some(row), None)?;
         }
     }
-    if gone.len() as u64 != missing {
-        return Ok(Some(not_proven()));
-    }
-    for row in &gone {
-        collector.row(RowKind::Deleted, Some(row), None)?;
-    }
-    Ok(None)
+    Ok(gone)
+}
+
+/// The values of rows in the columns that tell them apart.
+fn keys_of(facts: &TableFacts, rows: &[Row]) -> Vec<Row> {
+    let key = facts.identity().unwrap_or_default();
+    let positions: Vec<usize> =
+        key.iter().filter_map(|name| facts.columns.iter().position(|column| column.name == *name)).collect();
+    rows.iter().map(|row| positions.iter().map(|at| row.get(*at).cloned().flatten()).collect()).collect()
 }
 
 fn not_proven() -> String {

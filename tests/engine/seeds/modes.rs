@@ -2,6 +2,7 @@
 
 use super::harness::{Bench, counts, image, nothing, profile_of, run, shown, table, text};
 use drydock_engine::domain::Outcome;
+use drydock_engine::domain::run::RunStatus;
 use drydock_engine::domain::seed::{CellView, RowKind};
 
 const FLAGS: &str = "CREATE TABLE flags (id serial PRIMARY KEY, name text NOT NULL UNIQUE, enabled boolean NOT NULL, note text, made_at timestamptz NOT NULL DEFAULT now());
@@ -187,4 +188,29 @@ rows = [ { code = "leaf", parent = "root" }, { code = "root", parent = { null = 
     let (_, third) = bench.seed(&base.target, profile.path(), nothing()).await;
     assert_eq!(counts(table(&third, "teams")), (0, 1, 0, 0), "a column that waits is compared, too");
     let _ = run_;
+}
+
+/// After a dry run was taken back, autovacuum can leave a table on the server's books as one that has room and no rows.
+#[tokio::test]
+async fn a_table_that_the_server_believes_to_be_empty_is_seeded_as_fast_as_another() {
+    let bench = Bench::start().await;
+    let mut base = bench
+        .base(
+            "believed",
+            "CREATE TABLE orders (id int PRIMARY KEY, code text UNIQUE NOT NULL); CREATE TABLE lines (id int PRIMARY KEY, order_id int NOT NULL REFERENCES orders (id))",
+        )
+        .await;
+    let profile = profile_of(
+        "[[tables]]\ntable = \"orders\"\nkey = [\"id\"]\nmode = \"upsert\"\nrepeat = 80000\ncolumns.id = { counter = 1 }\ncolumns.code = { text = \"O{{row}}\" }\n\
+         [[tables]]\ntable = \"lines\"\nkey = [\"id\"]\nmode = \"upsert\"\nrepeat = 80000\ncolumns.id = { counter = 1 }\ncolumns.order_id = { reference = \"orders\", row = \"cycle\", take = \"id\" }\n",
+    );
+    let believe = "UPDATE pg_class SET relpages = 5000, reltuples = 0 WHERE relname IN ('orders', 'lines')";
+    run(&mut base.connection, believe).await;
+    let (review, _, _) = bench.try_out(&base.target, profile.path(), nothing()).await;
+    run(&mut base.connection, believe).await;
+    let since = std::time::Instant::now();
+    let applied = bench.apply(&base.target, &review).await;
+    assert_eq!(applied.status, RunStatus::Succeeded, "{:?}", applied.failure);
+    assert!(since.elapsed() < std::time::Duration::from_secs(60), "{:?}", since.elapsed());
+    assert_eq!(text(&mut base.connection, "SELECT count(*) FROM lines").await, "80000");
 }

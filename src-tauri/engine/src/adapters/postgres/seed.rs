@@ -430,9 +430,9 @@ impl<'a> BlockSql<'a> {
         self.staging.shapes.iter().enumerate().map(of_shape).collect()
     }
 
-    /// Writes the columns that had to wait for other rows: looked up, remembered, changed.
-    pub fn late(&self) -> Vec<String> {
-        let mut statements = Vec::new();
+    /// Writes the columns that had to wait for other rows.
+    pub fn late(&self) -> Late {
+        let mut late_sql = Late::default();
         let late: Vec<(usize, &ShapeColumn)> = self
             .staging
             .shapes
@@ -442,11 +442,11 @@ impl<'a> BlockSql<'a> {
             .filter(|(_, column)| self.is_late(column))
             .collect();
         if late.is_empty() {
-            return statements;
+            return late_sql;
         }
         for (number, column) in &late {
             if let Source::Reference { schema, table, take, by, .. } = &column.source {
-                statements.push(format!(
+                late_sql.looks.push(format!(
                     "UPDATE {} AS v SET {} = r.{} FROM {} AS s JOIN {} AS r ON {} WHERE s.n = v.n AND v.shape = {number}",
                     self.values(),
                     self.value(&column.column),
@@ -463,7 +463,7 @@ impl<'a> BlockSql<'a> {
             } else {
                 format!("CREATE TEMP TABLE drydock_before{} AS", self.number)
             };
-            statements.push(format!(
+            late_sql.looks.push(format!(
                 "{before} SELECT v.n AS drydock_n, t.* FROM {0} AS v JOIN {1} AS t ON {2} WHERE {condition} \
                  AND NOT EXISTS (SELECT FROM {3} AS m WHERE m.drydock_n = v.n){4}",
                 self.values(),
@@ -507,7 +507,7 @@ impl<'a> BlockSql<'a> {
                         format!("{} = v.{}", identifier(&column.column), self.value(&column.column))
                     })
                     .collect();
-                statements.push(format!(
+                late_sql.writes.push(format!(
                     "UPDATE {} AS t SET {} FROM {} AS v JOIN {} AS w ON w.drydock_n = v.n WHERE v.shape = {number} AND {} AND {DIFFERS}(ROW({}), ROW({}))",
                     self.target(),
                     set.join(", "),
@@ -519,7 +519,7 @@ impl<'a> BlockSql<'a> {
                 ));
             }
         }
-        statements
+        late_sql
     }
 
     /// Remembers the rows that are not in the profile, then deletes them.
@@ -538,6 +538,15 @@ impl<'a> BlockSql<'a> {
             format!("DELETE FROM {} AS t WHERE {condition}", self.target()),
         ])
     }
+}
+
+/// What writes the columns that had to wait.
+#[derive(Default)]
+pub struct Late {
+    /// Looks their values up and remembers the rows as they are; touches temporary tables alone.
+    pub looks: Vec<String>,
+    /// Changes the rows.
+    pub writes: Vec<String>,
 }
 
 fn between(within: Option<(u64, u64)>) -> String {

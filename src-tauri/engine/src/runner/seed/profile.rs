@@ -6,7 +6,7 @@ use crate::adapters::postgres::capture::{PINNED, UNPINNED};
 use crate::adapters::postgres::copy;
 use crate::adapters::postgres::observe::json;
 use crate::adapters::postgres::script::{self, send};
-use crate::adapters::postgres::seed::BlockSql;
+use crate::adapters::postgres::seed::{BlockSql, Late};
 use crate::domain::run::RunEventKind;
 use crate::domain::staging::Staging;
 use crate::domain::{Failure, FailureCode};
@@ -17,6 +17,11 @@ use std::time::{Duration, Instant};
 
 /// From how many rows on the server is told how many there are before it joins them.
 const WORTH_ANALYSING: u64 = 1_000;
+/// From how many rows on keys are looked up as a set, whatever the server believes of the tables: one whose rows were
+/// taken back can be on its books as empty, and then each row would be sought among all the others.
+const LOOKED_UP_AS_A_SET: u64 = 10_000;
+const AS_A_SET: &str = "SET LOCAL enable_nestloop = off";
+const AS_USUAL: &str = "SET LOCAL enable_nestloop TO DEFAULT";
 /// Up to how many rows the one that is refused is searched for.
 const MOST_SEARCHED: u64 = 20_000;
 /// How often progress is told.
@@ -45,7 +50,8 @@ impl ProfileRows {
         for (number, staging) in self.staging.iter().enumerate() {
             let rows = maker.rows(number);
             let sql = BlockSql::new(staging, number);
-            self.settle(connection, guard, format!("{PINNED}; {}", sql.create())).await?;
+            let joins = if staging.rows >= LOOKED_UP_AS_A_SET { AS_A_SET } else { AS_USUAL };
+            self.settle(connection, guard, format!("{PINNED}; {joins}; {}", sql.create())).await?;
             let mut told = Instant::now();
             let mut next = 0_u64;
             let sent = guard
@@ -111,7 +117,7 @@ impl ProfileRows {
                 self.settle(connection, guard, different).await?;
             }
             // From here on triggers of the product run: they find the session's own settings.
-            self.settle(connection, guard, format!("{UNPINNED}; SAVEPOINT drydock_block")).await?;
+            self.settle(connection, guard, format!("{UNPINNED}; {AS_USUAL}; SAVEPOINT drydock_block")).await?;
             for (updates, statements) in [(true, sql.update(None)), (false, sql.insert(None))] {
                 for statement in statements {
                     if let Err(error) = guard.over(send(connection, statement)).await {
@@ -126,10 +132,14 @@ impl ProfileRows {
         for (number, staging) in self.staging.iter().enumerate() {
             let rows = maker.rows(number);
             let sql = BlockSql::new(staging, number);
-            if !staging.late.is_empty() {
-                self.references(connection, guard, staging, &sql, &rows, true).await?;
+            if staging.late.is_empty() {
+                continue;
             }
-            for statement in sql.late() {
+            let joins = if staging.rows >= LOOKED_UP_AS_A_SET { AS_A_SET } else { AS_USUAL };
+            self.settle(connection, guard, joins.to_owned()).await?;
+            self.references(connection, guard, staging, &sql, &rows, true).await?;
+            let Late { looks, writes } = sql.late();
+            for statement in looks.into_iter().chain([AS_USUAL.to_owned()]).chain(writes) {
                 guard.over(send(connection, statement)).await.map_err(|error| {
                     understood(error, |error| refused::written(error, staging, &rows, None))
                 })?;
@@ -154,6 +164,8 @@ impl ProfileRows {
     ) -> Result<u64, sqlx::Error> {
         let mut rows = 0;
         for (number, staging) in self.staging.iter().enumerate() {
+            let joins = if staging.rows >= LOOKED_UP_AS_A_SET { AS_A_SET } else { AS_USUAL };
+            guard.over(send(connection, joins.to_owned())).await?;
             let sql = BlockSql::new(staging, number).still_to_do();
             rows += guard.over(json::<u64>(connection, sql)).await?;
         }

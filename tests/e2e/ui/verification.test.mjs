@@ -74,6 +74,11 @@ test("no check is not green, and says what to do first", async () => {
   await judge(none, "checks-setup-empty");
   const never = await visit(place, { scenario: "checks-never" });
   await headline(never, "This database was not verified yet.");
+  assert.match(
+    await mark(never, "next-detail").textContent(),
+    /A check that writes is left out until you tick it/,
+    "nothing is said that is not known yet",
+  );
   await judge(never, "verification-never");
   await never.keyboard.press("Enter");
   await headline(never, "12 of 17");

@@ -74,7 +74,7 @@ export function setupNext(setUp: CheckSetUp, verify: () => unknown): Next {
     default:
       return {
         title: "Everything is set. See whether the checks hold.",
-        detail: "Reads the database and asks the app.",
+        detail: "On production a check that writes runs only when you tick it; elsewhere it runs with the others.",
         primary: { words: "Verify", icon: "rotate-ccw", press: verify },
         others: [folder],
       };

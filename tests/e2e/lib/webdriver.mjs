@@ -15,6 +15,8 @@ export const KEY = {
   tab: "\uE004",
   down: "\uE015",
   up: "\uE013",
+  left: "\uE012",
+  alt: "\uE00A",
   control: "\uE009",
   shift: "\uE008",
   space: " ",

@@ -299,7 +299,6 @@ fn summed(
     let none_read = checks.iter().all(|check| check.seconds == 0.0);
     let headline = match (checks.len(), failed, unknown) {
         _ if none_read && expected > 0 => "Nothing has been checked yet.".to_owned(),
-        (0, _, _) if expected > 0 => "Nothing has been checked yet.".to_owned(),
         (0, _, _) => "There is nothing to check yet.".to_owned(),
         (1, 0, 0) => "The only check holds.".to_owned(),
         (all, 0, 0) if unread == 0 => format!("All {all} checks hold."),

@@ -98,6 +98,11 @@ export class CheckEditor {
 
   /** Writes the file; a failure is shown and the text stays. */
   async save(environment: string): Promise<CheckSetup | null> {
+    // Who saves at once after the last letter need not wait for the next look.
+    if (this.isChanged && !this.isJudged) {
+      clearTimeout(this.#timer);
+      await this.#judge();
+    }
     if (this.#saving || this.locked !== false) return null;
     this.#saving = true;
     this.#trouble = null;

@@ -178,7 +178,7 @@ test("a mistake in a file is told by its line while it is typed, and only a soun
   await window.press(KEY.control, "s");
   await window.wait(mark("check-files"));
   await window.click(mark("view-checks"));
-  await window.click(PRIMARY);
+  await window.click(mark("verify-again"));
   await window.wait(mark("check-The app is well"), { seconds: 60 });
 });
 

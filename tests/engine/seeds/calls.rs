@@ -131,7 +131,7 @@ async fn the_app_is_asked_in_order_and_its_rows_are_counted_before_and_after() {
             "The app was asked: all 3 requests were answered as expected. public.flags: 0 rows before, 2 now; public.notes: 0 rows, as before."
         ]
     );
-    assert_eq!(done.steps[2].note.as_deref(), Some("all 1 checks hold"));
+    assert_eq!(done.steps[2].note.as_deref(), Some("the only check holds"));
     assert_eq!(text(&mut shop.connection, "SELECT count(*) FROM flags").await, "2");
     let whole = format!(
         "{done:?}{}",

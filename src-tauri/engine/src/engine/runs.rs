@@ -292,7 +292,8 @@ impl Engine {
                 Ok(checks) => {
                     let hold = checks.iter().filter(|check| check.outcome == Outcome::Pass).count();
                     match checks.len() {
-                        0 => "the server confirmed the commit; the profile has no checks".to_owned(),
+                        0 => "there are no checks to read".to_owned(),
+                        1 if hold == 1 => "the only check holds".to_owned(),
                         all if all == hold => format!("all {all} checks hold"),
                         all => format!("{hold} of {all} checks hold"),
                     }

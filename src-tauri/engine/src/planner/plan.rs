@@ -92,6 +92,9 @@ pub fn digest(plan: &Plan) -> String {
 
 /// The risk in words, from findings and locks.
 fn risk(plan: &Plan) -> String {
+    if plan.call().is_some() {
+        return "Not known: the app decides what it writes.".to_owned();
+    }
     let destructive = plan.findings.iter().filter(|finding| finding.destructive).count();
     let blocking = plan.findings.iter().filter(|finding| finding.outcome == Outcome::Block).count();
     let unknown = plan.findings.iter().filter(|finding| finding.outcome == Outcome::Unknown).count();

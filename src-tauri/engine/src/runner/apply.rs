@@ -379,7 +379,7 @@ impl Apply {
         let checks = self.checks.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         match checks {
             Some(checks) => checks.await,
-            None => "there is nothing to read".to_owned(),
+            None => "the server confirmed the commit".to_owned(),
         }
     }
 

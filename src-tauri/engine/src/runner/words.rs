@@ -142,7 +142,7 @@ pub fn queued_steps(plan: &Plan) -> Vec<RunStep> {
                 Step::Seed(seed) => ("Seed", seed.title.clone()),
                 Step::Undo(undo) => ("Undo", format!("{} row changes", undo.rows)),
                 Step::Call(call) => ("Call", call.title.clone()),
-                Step::Verify if plan.is_of_rows() => ("Verify", "Read the profile's checks".to_owned()),
+                Step::Verify if plan.is_of_rows() => ("Verify", "Read the checks".to_owned()),
                 Step::Verify => ("Verify", "Read the ledger back".to_owned()),
             };
             RunStep {

@@ -117,7 +117,8 @@ impl ProfileRows {
                 self.settle(connection, guard, different).await?;
             }
             // From here on triggers of the product run: they find the session's own settings.
-            self.settle(connection, guard, format!("{UNPINNED}; {AS_USUAL}; SAVEPOINT drydock_block")).await?;
+            self.settle(connection, guard, format!("{UNPINNED}; {AS_USUAL}; SAVEPOINT drydock_block"))
+                .await?;
             for (updates, statements) in [(true, sql.update(None)), (false, sql.insert(None))] {
                 for statement in statements {
                     if let Err(error) = guard.over(send(connection, statement)).await {

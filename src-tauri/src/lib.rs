@@ -77,6 +77,7 @@ pub fn builder() -> tauri_specta::Builder<tauri::Wry> {
         verification::check_folder_add,
         verification::check_folder_remove,
         verification::check_credential_set,
+        verification::check_credential_take,
         verification::check_file,
         verification::check_text_judge,
         verification::check_file_save,

@@ -412,6 +412,16 @@ count = { table = "flags", equals = 2 }
     assert_eq!((exit, json["outcome"].as_str()), (0, Some("succeeded")), "{json}");
     assert_eq!(json["verification"]["outcome"], "pass");
     let run = json["run_number"].to_string();
+    let by_name = desk.root.path().join("kept.toml");
+    std::fs::write(&by_name, "mail = \"ada@atelier.io\"\nsecret = { credential = \"admin\" }\n").unwrap();
+    let said = desk
+        .json(Some(&url), &["seed", profile, "--inputs", by_name.to_str().unwrap(), "--tier", "development"]);
+    assert_eq!(
+        (said.exit, said.failure()),
+        (2, "DRY-1218"),
+        "an address keeps no credentials: {:?}",
+        said.json
+    );
     assert_eq!(desk.json(Some(&url), &here).exit, 0);
     let (exit, json) = seed(&development, Some("mossy-lantern-42-orbit"));
     let inserted: u64 = json["changes"]["tables"]

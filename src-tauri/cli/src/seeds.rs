@@ -57,11 +57,36 @@ fn from_environment(name: &str, table: &toml::Table) -> Result<Secret, Failure> 
     })
 }
 
-fn answers(engine: &Engine, form: &Form<'_>) -> Result<SeedAnswers, Failure> {
+/// The handle of the secret that `{ credential = "NAME" }` names, kept for the environment.
+async fn from_kept(
+    engine: &Engine,
+    target: &Target,
+    name: &str,
+    table: &toml::Table,
+) -> Result<String, Failure> {
+    let credential = table.get("credential").and_then(toml::Value::as_str).filter(|_| table.len() == 1);
+    match (credential, &target.environment) {
+        (Some(credential), Some(environment)) => {
+            engine.check_credential_take(&environment.id, credential).await
+        }
+        (Some(_), None) => Err(unusable(
+            format!("`{name}` names a kept credential, and none is kept for an address."),
+            "Name a stored environment with --environment, or write `{ environment = \"VARIABLE\" }`.",
+        )),
+        (None, _) => {
+            Err(unusable(format!("`{name}` names no credential."), "Write `{ credential = \"NAME\" }`."))
+        }
+    }
+}
+
+async fn answers(engine: &Engine, target: &Target, form: &Form<'_>) -> Result<SeedAnswers, Failure> {
     let mut answers = SeedAnswers { answers: Vec::new(), scale: form.scale, try_stored: form.try_stored };
     let Some(path) = form.inputs else { return Ok(answers) };
     for (name, value) in table_of(path)? {
         let value = match value {
+            toml::Value::Table(table) if table.contains_key("credential") => {
+                AnswerValue::Secret { handle: from_kept(engine, target, &name, &table).await? }
+            }
             toml::Value::Table(table) => {
                 AnswerValue::Secret { handle: engine.password_set(from_environment(&name, &table)?) }
             }
@@ -88,7 +113,7 @@ async fn plan(
     profile: &str,
     form: &Form<'_>,
 ) -> Result<PlanReview, Failure> {
-    let answers = answers(engine, form)?;
+    let answers = answers(engine, target, form).await?;
     engine.seed_plan(target, &id_of(profile), answers).await
 }
 

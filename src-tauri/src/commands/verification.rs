@@ -70,6 +70,13 @@ pub async fn check_credential_set(
     engine.check_credential_set(&environment_id, &name, &handle, keeping).await
 }
 
+/// Hands a kept secret to a form, by handle.
+#[tauri::command]
+#[specta::specta]
+pub async fn check_credential_take(engine: On<'_>, environment_id: String, name: String) -> Answer<String> {
+    engine.check_credential_take(&environment_id, &name).await
+}
+
 /// The text of a file of checks.
 #[tauri::command]
 #[specta::specta]

@@ -342,6 +342,10 @@ async fn an_environment_keeps_where_its_checks_come_from() {
         .await
         .unwrap();
     assert_eq!(setup.credentials[0].problem, None);
+    let taken = engine.check_credential_take(&environment, "qa_password").await.unwrap();
+    assert!(engine.judge_password(&taken).is_ok(), "a form can take it by handle");
+    let missing = engine.check_credential_take(&environment, "other").await.unwrap_err();
+    assert_eq!(missing.code, FailureCode::SecretNeeded);
     let seen = engine.verify(&target, &[]).await.unwrap();
     assert_eq!(seen.outcome, Outcome::Pass, "{:#?}", seen.checks);
     let last = engine.verification_last(&target).await.unwrap();

@@ -114,6 +114,7 @@ export const api = {
   addCheckFolder: (environmentId: string, folder: string) => value(commands.checkFolderAdd(environmentId, folder)),
   removeCheckFolder: (environmentId: string, folder: string) =>
     value(commands.checkFolderRemove(environmentId, folder)),
+  takeCredential: (environmentId: string, name: string) => value(commands.checkCredentialTake(environmentId, name)),
   setCheckCredential: (environmentId: string, name: string, handle: string, keeping: Keeping) =>
     value(commands.checkCredentialSet(environmentId, name, handle, keeping)),
   checkFile: (environmentId: string, path: string) => value(commands.checkFile(environmentId, path)),

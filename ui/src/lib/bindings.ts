@@ -710,6 +710,17 @@ async checkCredentialSet(environmentId: string, name: string, handle: string, ke
 }
 },
 /**
+ * Hands a kept secret to a form, by handle.
+ */
+async checkCredentialTake(environmentId: string, name: string) : Promise<Result<string, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("check_credential_take", { environmentId, name }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
  * The text of a file of checks.
  */
 async checkFile(environmentId: string, path: string) : Promise<Result<CheckFile, Failure>> {

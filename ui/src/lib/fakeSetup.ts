@@ -17,6 +17,7 @@ type Names =
   | "checkFolderAdd"
   | "checkFolderRemove"
   | "checkCredentialSet"
+  | "checkCredentialTake"
   | "checkFile"
   | "checkTextJudge"
   | "checkFileSave"
@@ -224,6 +225,7 @@ export function setupCommands(scenario: string): Pick<typeof shell, Names> {
       kept(id).credentials.set(name, keeping);
       return ok(setupOf(kept(id)));
     },
+    checkCredentialTake: async () => ok("pending-2"),
     async checkFile(id, path) {
       await wait(5);
       const text = kept(id).files.get(path) ?? "";

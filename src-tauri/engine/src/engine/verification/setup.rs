@@ -182,6 +182,24 @@ impl Engine {
         self.check_setup(&target).await
     }
 
+    /// Hands a kept secret out as one that waits for a form, by handle; the secret itself stays in the engine.
+    ///
+    /// # Errors
+    /// [`FailureCode::SecretNeeded`] where none is kept under that name, or its place cannot be read.
+    pub async fn check_credential_take(&self, environment_id: &str, name: &str) -> Result<String, Failure> {
+        let kept = self.kept_setup(environment_id).await?;
+        let Some((_, credential)) = kept.credentials.iter().find(|(known, _)| known == name) else {
+            return Err(Failure::new(
+                FailureCode::SecretNeeded,
+                format!("No credential `{name}` is kept for this environment."),
+            )
+            .unchanged("Nothing was written.")
+            .next("Set it under Verification, Set up, or type the password."));
+        };
+        let secret = self.secrets().get(credential).await?;
+        Ok(self.secrets().pending_put(secret))
+    }
+
     /// Forgets everything that an environment keeps of its checks, secrets first.
     pub(in crate::engine) async fn forget_checks(&self, environment_id: &str) -> Result<(), Failure> {
         let kept = self.kept_setup(environment_id).await?;

@@ -83,6 +83,7 @@ pub fn builder() -> tauri_specta::Builder<tauri::Wry> {
         verification::check_file_save,
         verification::check_compose,
         verification::check_history,
+        verification::check_export,
         verification::query_read,
         settings::settings_get,
         settings::settings_set,

@@ -4,7 +4,7 @@ use super::{Answer, On};
 use drydock_engine::domain::profile::ProfileProblem;
 use drydock_engine::domain::secret::Keeping;
 use drydock_engine::domain::verification::{
-    CheckDraft, CheckFile, CheckReading, CheckSetup, QueryResult, Verification,
+    CheckDraft, CheckFile, CheckReading, CheckResult, CheckSetup, QueryResult, Verification,
 };
 
 /// What was read last; reads nothing.
@@ -120,6 +120,13 @@ pub async fn check_history(
     check: String,
 ) -> Answer<Vec<CheckReading>> {
     engine.check_history(&environment_id, &check).await
+}
+
+/// Writes a check as it was read, with its history, to a file in the downloads folder; returns its path.
+#[tauri::command]
+#[specta::specta]
+pub async fn check_export(engine: On<'_>, environment_id: String, check: CheckResult) -> Answer<String> {
+    engine.check_export(&engine.target(&environment_id).await?, &check).await
 }
 
 /// The rows of a query that only reads.

@@ -351,6 +351,26 @@ async fn an_environment_keeps_where_its_checks_come_from() {
     let last = engine.verification_last(&target).await.unwrap();
     assert_eq!(last.outcome, Outcome::Pass, "and it is there after a restart");
 
+    app.fault("health-500");
+    let seen = engine.verify(&target, &[]).await.unwrap();
+    let mut bad = check(&seen, "Health").clone();
+    bad.name = "<script>alert(1)</script>\u{202e}".to_owned();
+    let path = folder.path().join("evidence.html");
+    engine.check_export_to(&target, &bad, &path).await.unwrap();
+    let page = std::fs::read_to_string(&path).unwrap();
+    for said in [
+        "&lt;script&gt;",
+        "[U+202E]",
+        "The app answered 500",
+        "&lt;h1&gt;Internal error",
+        "GET /health",
+        "Readings",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert!(!page.contains("<script") && !page.contains(app.password()), "{page}");
+    app.well();
+
     // Edited: judged before it is written, and never over what somebody else wrote.
     let text = engine.check_file(&environment, &file).await.unwrap();
     assert_eq!(text.text, SHOP);

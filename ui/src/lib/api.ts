@@ -2,6 +2,7 @@
 import { Channel } from "@tauri-apps/api/core";
 import * as bindings from "./bindings";
 import type {
+  CheckResult,
   CheckDraft,
   Confirmation,
   DoctorReport,
@@ -108,6 +109,7 @@ export const api = {
 
   lastVerification: (environmentId: string) => value(commands.verificationLast(environmentId)),
   verify: (environmentId: string, writing: string[] = []) => value(commands.verify(environmentId, writing)),
+  exportCheck: (environmentId: string, check: CheckResult) => value(commands.checkExport(environmentId, check)),
   checkHistory: (environmentId: string, check: string) => value(commands.checkHistory(environmentId, check)),
   checkSetup: (environmentId: string) => value(commands.checkSetup(environmentId)),
   setCheckApp: (environmentId: string, address: string | null) => value(commands.checkAppSet(environmentId, address)),

@@ -776,6 +776,17 @@ async checkHistory(environmentId: string, check: string) : Promise<Result<CheckR
 }
 },
 /**
+ * Writes a check as it was read, with its history, to a file in the downloads folder; returns its path.
+ */
+async checkExport(environmentId: string, check: CheckResult) : Promise<Result<string, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("check_export", { environmentId, check }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
  * The rows of a query that only reads.
  */
 async queryRead(environmentId: string, sql: string) : Promise<Result<QueryResult, Failure>> {

@@ -225,7 +225,8 @@ fn csv_value(value: &Value<'_>) -> String {
     }
 }
 
-fn html(text: &str) -> String {
+/// A text that HTML shows as what it is.
+pub(super) fn html(text: &str) -> String {
     text.chars()
         .map(|character| match character {
             '&' => "&amp;".to_owned(),

@@ -3,6 +3,7 @@
 
 mod app;
 mod database;
+mod export;
 mod query;
 mod setup;
 

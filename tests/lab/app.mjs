@@ -82,6 +82,7 @@ async function answer(request, response) {
       return known ? send(response, 200, { email: "qa@example.com", credits }) : send(response, 401, {});
     case "POST /api/avatars": {
       if (!known) return send(response, 401, {});
+      if (faults.has("no-avatar")) return send(response, 500, { error: "no avatar today" });
       const id = `a${avatars.size + 1}`;
       avatars.set(id, { asked: 0, name: JSON.parse(sent).name });
       if (!faults.has("lost-credits")) credits -= 1;

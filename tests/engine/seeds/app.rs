@@ -293,6 +293,24 @@ async fn what_cannot_be_asked_is_unknown_and_nothing_goes_to_another_host() {
 }
 
 #[tokio::test]
+async fn what_was_never_made_is_not_taken_back() {
+    let (bench, app) = (Bench::start().await, App::start());
+    let folder = tempfile::tempdir().unwrap();
+    let file = suite(folder.path(), SHOP);
+    let target = target(&bench, Tier::Staging).await;
+    app.fault("no-avatar");
+    let seen = bench.engine.verify_source(&target, &file, answers(&app)).await.unwrap();
+    let flow = check(&seen, "An avatar costs 1 credit");
+    assert_eq!(flow.why.as_deref(), Some("Make it: The app answered 500, expected 202."));
+    let cleanup = flow.requests.last().unwrap();
+    assert_eq!(
+        (cleanup.tries, cleanup.why.as_deref()),
+        (0, Some("It was not sent: nothing was kept as avatar."))
+    );
+    assert!(!app.state().contains("DELETE"), "no request without its gap went out: {}", app.state());
+}
+
+#[tokio::test]
 async fn on_production_a_check_that_writes_runs_only_when_somebody_says_so() {
     let (bench, app) = (Bench::start().await, App::start());
     let folder = tempfile::tempdir().unwrap();
@@ -371,6 +389,46 @@ async fn an_environment_keeps_where_its_checks_come_from() {
     assert!(!page.contains("<script") && !page.contains(app.password()), "{page}");
     app.well();
 
+    // What was asked before the check or the app changed says nothing about them as they are now.
+    let well = engine.verify(&target, &[]).await.unwrap();
+    assert_eq!(well.outcome, Outcome::Pass, "{:#?}", well.checks);
+    std::fs::write(&file, SHOP.replace("within_ms = 1000", "within_ms = 2000")).unwrap();
+    let last = engine.verification_last(&target).await.unwrap();
+    let edited = check(&last, "Health");
+    assert_eq!(
+        (edited.outcome, edited.why.as_deref()),
+        (Outcome::Unknown, Some("It was not read since it was changed."))
+    );
+    assert_eq!(check(&last, "Models").outcome, Outcome::Pass, "the others stay as they were read");
+    std::fs::write(&file, SHOP).unwrap();
+    let remote = engine.check_app_set(&environment, Some("http://shop.example.com")).await.unwrap();
+    assert_eq!(
+        remote.credentials[0].problem.as_deref(),
+        Some("Not set yet."),
+        "secrets belong to the host they were entered for"
+    );
+    let handle = engine.password_set(Secret::new(app.password()));
+    engine.check_credential_set(&environment, "qa_password", &handle, Keeping::AskEachTime).await.unwrap();
+    std::fs::write(
+        &file,
+        SHOP.split("[[expect]]")
+            .filter(|part| {
+                !part.contains("get = \"/health\"") && !part.contains("Models") && !part.contains("Studio")
+            })
+            .collect::<Vec<_>>()
+            .join("[[expect]]"),
+    )
+    .unwrap();
+    let clear = engine.verify(&target, &[]).await.unwrap();
+    let why = Some("The app's address is http://, and secrets are not sent without encryption.");
+    assert!(
+        clear.checks.iter().all(|check| check.why.as_deref() == why),
+        "nothing is sent to it: {:#?}",
+        clear.checks
+    );
+    std::fs::write(&file, SHOP).unwrap();
+    engine.check_app_set(&environment, Some(&app.address())).await.unwrap();
+
     // Edited: judged before it is written, and never over what somebody else wrote.
     let text = engine.check_file(&environment, &file).await.unwrap();
     assert_eq!(text.text, SHOP);
@@ -379,7 +437,12 @@ async fn an_environment_keeps_where_its_checks_come_from() {
     let failure = engine.check_file_save(&environment, &file, &wrong, Some(&text.digest)).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::ProfileInvalid);
     let more = format!("{SHOP}\n[[expect]]\nname = \"More\"\n[expect.http]\nget = \"/health\"\n");
+    let mode = |path: &str| {
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions()) & 0o777
+    };
+    let before = mode(&file);
     engine.check_file_save(&environment, &file, &more, Some(&text.digest)).await.unwrap();
+    assert_eq!(mode(&file), before, "others may read it as before");
     let failure = engine.check_file_save(&environment, &file, SHOP, Some(&text.digest)).await.unwrap_err();
     assert!(failure.why.unwrap().contains("since it was read"));
     let outside = folder.path().join("deeper/x.toml").display().to_string();

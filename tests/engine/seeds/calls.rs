@@ -142,6 +142,15 @@ async fn the_app_is_asked_in_order_and_its_rows_are_counted_before_and_after() {
             .collect::<String>()
     );
     assert!(!whole.contains(shop.app.password()), "the secret is neither told nor stored");
+    let confirmation = Confirmation { digest: review.plan.digest.clone(), ..Confirmation::default() };
+    let options = ApplyOptions::default();
+    let twice = shop
+        .bench
+        .engine
+        .start_apply(&shop.target, &review.plan.id, confirmation, options)
+        .await
+        .unwrap_err();
+    assert_eq!(twice.code, FailureCode::PlanVoid, "a plan of requests is good for one run: {twice:?}");
     let again = shop.apply(profile.path()).await;
     assert!(again.aftermath[0].contains("public.flags: 2 rows, as before"), "{:?}", again.aftermath);
     let review = shop.bench.engine.undo_review(&shop.target, &done.id).await.unwrap();

@@ -1291,6 +1291,10 @@ sql: string | null;
  */
 rows: QueryResult | null; 
 /**
+ * Names what was asked, and of which app: another text or address gives another one.
+ */
+of?: string; 
+/**
  * The requests of a check of the app, in the order they were sent.
  */
 requests?: RequestResult[]; 

@@ -5,11 +5,12 @@ use crate::domain::Outcome;
 use crate::domain::http::{
     AnswerCondition, AnswerExpectation, Found, HttpAnswer, HttpStep, JsonTemplate, Until,
 };
-use crate::domain::profile::{Condition, Template, TemplatePart};
+use crate::domain::profile::{Condition, Filter, Template, TemplatePart};
 use crate::domain::secret::Secret;
 use crate::domain::verification::AnswerFound;
 use crate::planner::seed::policy::{is_personal, sounds_secret};
 use crate::planner::seed::values::filtered;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
@@ -17,20 +18,41 @@ use serde_json_path::JsonPath;
 const LONGEST: usize = 200;
 /// What is shown in place of a secret.
 const MASK: &str = "••••••";
+/// What may stand in a path or query as it is, when it was filled in.
+const FILLED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What gaps are filled with, and what must never be shown.
 #[derive(Default)]
 pub struct Values {
     credentials: Vec<(String, Secret)>,
     kept: Vec<(String, Value)>,
-    /// Texts kept from answers that must not be shown.
+    /// Names whose values are sent in headers, where tokens go.
+    in_headers: Vec<String>,
+    /// Every form in which a secret may come back, longest first.
     hidden: Vec<Secret>,
 }
 
+/// Why a text with gaps cannot be filled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfilled {
+    /// Nothing has that name.
+    #[error("nothing was kept as {0}")]
+    Missing(String),
+    /// It would change where the path leads.
+    #[error("{0} is empty or made of dots, which would lead to another path")]
+    Leads(String),
+}
+
 impl Values {
-    /// With secrets that gaps may name, and that are never shown.
-    pub fn new(credentials: Vec<(String, Secret)>) -> Self {
-        Self { credentials, ..Self::default() }
+    /// With secrets that gaps may name, and that are never shown. `steps`: what they are filled into.
+    pub fn new<'s>(credentials: Vec<(String, Secret)>, steps: impl Iterator<Item = &'s HttpStep>) -> Self {
+        let mut values = Self { credentials, ..Self::default() };
+        for (_, template) in steps.flat_map(|step| &step.headers) {
+            values.in_headers.extend(template.names().map(str::to_owned));
+        }
+        let secrets: Vec<Secret> = values.credentials.iter().map(|(_, secret)| secret.clone()).collect();
+        secrets.iter().for_each(|secret| values.hide(secret.reveal()));
+        values
     }
 
     /// The same, and an answer of a form.
@@ -39,59 +61,113 @@ impl Values {
         self
     }
 
-    fn text(&self, name: &str) -> String {
-        if let Some((_, secret)) = self.credentials.iter().find(|(known, _)| known == name) {
-            return secret.reveal().to_owned();
+    /// From now on a text is masked, in each form in which an answer may hold it.
+    fn hide(&mut self, text: &str) {
+        // A very short one would mask half of every text; such a one is no secret.
+        if text.chars().count() < 4 {
+            return;
         }
-        self.kept_value(name).map(shown_value).unwrap_or_default()
+        let json = Value::from(text).to_string();
+        let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let forms = [
+            text.to_owned(),
+            json.trim_matches('"').to_owned(),
+            utf8_percent_encode(text, NON_ALPHANUMERIC).to_string(),
+            form,
+            html.replace('"', "&quot;").replace('\'', "&#39;"),
+            html.replace('"', "&#34;").replace('\'', "&#x27;"),
+            text.to_lowercase(),
+            text.to_uppercase(),
+            filtered(text.to_owned(), &[Filter::Slug]),
+        ];
+        for form in forms.into_iter().filter(|form| form.chars().count() >= 4) {
+            if !self.hidden.iter().any(|known| known.reveal() == form) {
+                self.hidden.push(Secret::new(form));
+            }
+        }
+        self.hidden.sort_by_key(|form| std::cmp::Reverse(form.reveal().len()));
+    }
+
+    fn text(&self, name: &str) -> Result<String, Unfilled> {
+        if let Some((_, secret)) = self.credentials.iter().find(|(known, _)| known == name) {
+            return Ok(secret.reveal().to_owned());
+        }
+        self.kept_value(name).map(whole_value).ok_or_else(|| Unfilled::Missing(name.to_owned()))
     }
 
     fn kept_value(&self, name: &str) -> Option<&Value> {
         self.kept.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// A text with its gaps filled; `escape` is applied to what is filled in.
-    pub fn filled(&self, template: &Template, escape: fn(String) -> String) -> String {
+    /// A text with its gaps filled.
+    ///
+    /// # Errors
+    /// [`Unfilled::Missing`].
+    pub fn filled(&self, template: &Template) -> Result<String, Unfilled> {
         template
             .parts
             .iter()
             .map(|part| match part {
-                TemplatePart::Text(text) => text.clone(),
-                TemplatePart::Gap { name, filters } => escape(filtered(self.text(name), filters)),
+                TemplatePart::Text(text) => Ok(text.clone()),
+                TemplatePart::Gap { name, filters } => Ok(filtered(self.text(name)?, filters)),
+            })
+            .collect()
+    }
+
+    /// A path with its gaps filled and escaped.
+    ///
+    /// # Errors
+    /// [`Unfilled`].
+    pub fn path(&self, template: &Template) -> Result<String, Unfilled> {
+        template
+            .parts
+            .iter()
+            .map(|part| match part {
+                TemplatePart::Text(text) => Ok(text.clone()),
+                TemplatePart::Gap { name, filters } => {
+                    let text = filtered(self.text(name)?, filters);
+                    if text.trim_matches('.').is_empty() {
+                        return Err(Unfilled::Leads(name.clone()));
+                    }
+                    Ok(utf8_percent_encode(&text, FILLED).to_string())
+                }
             })
             .collect()
     }
 
     /// A JSON value with its gaps filled.
-    pub fn json(&self, template: &JsonTemplate) -> Value {
-        match template {
+    ///
+    /// # Errors
+    /// [`Unfilled::Missing`].
+    pub fn json(&self, template: &JsonTemplate) -> Result<Value, Unfilled> {
+        Ok(match template {
             JsonTemplate::Plain(value) => value.clone(),
             JsonTemplate::Text(text) => match text.parts.as_slice() {
-                [TemplatePart::Gap { name, filters }] if filters.is_empty() => {
-                    self.kept_value(name).cloned().unwrap_or_else(|| self.text(name).into())
-                }
-                _ => self.filled(text, |text| text).into(),
+                [TemplatePart::Gap { name, filters }] if filters.is_empty() => match self.kept_value(name) {
+                    Some(value) => value.clone(),
+                    None => self.text(name)?.into(),
+                },
+                _ => self.filled(text)?.into(),
             },
-            JsonTemplate::Array(items) => items.iter().map(|item| self.json(item)).collect(),
-            JsonTemplate::Object(members) => {
-                members.iter().map(|(name, value)| (name.clone(), self.json(value))).collect()
+            JsonTemplate::Array(items) => {
+                Value::Array(items.iter().map(|item| self.json(item)).collect::<Result<_, _>>()?)
             }
-        }
+            JsonTemplate::Object(members) => {
+                let member = |(name, value): &(String, JsonTemplate)| Ok((name.clone(), self.json(value)?));
+                Value::Object(members.iter().map(member).collect::<Result<_, Unfilled>>()?)
+            }
+        })
+    }
+
+    /// A text without any secret.
+    fn masked(&self, text: &str) -> String {
+        self.hidden.iter().fold(text.to_owned(), |text, secret| text.replace(secret.reveal(), MASK))
     }
 
     /// A text that came from outside, without any secret, and not longer than can be shown.
     pub fn shown(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in self.credentials.iter().map(|(_, secret)| secret).chain(&self.hidden) {
-            // A very short secret would mask half of every text; such a one is no secret.
-            if secret.reveal().chars().count() >= 4 {
-                text = text.replace(secret.reveal(), MASK);
-            }
-        }
-        match text.char_indices().nth(LONGEST) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text,
-        }
+        cut(&self.masked(text), LONGEST)
     }
 
     /// Keeps what a step names of its answer.
@@ -101,18 +177,26 @@ impl Values {
     pub fn keep(&mut self, step: &HttpStep, answer: &HttpAnswer) -> Result<Vec<String>, String> {
         let mut shown = Vec::new();
         for (name, place) in &step.keep {
-            let value = found(place, answer)?.ok_or_else(|| {
+            let value = found(place, answer)?.filter(|value| !value.is_null() && value != "");
+            let value = value.ok_or_else(|| {
                 format!("{} is to be kept as {name}, and is not in the answer.", place.spoken())
             })?;
-            let secret = sounds_secret(name) || hides(place);
+            let secret = sounds_secret(name) || hides(place) || self.in_headers.contains(name);
             if secret {
-                self.hidden.push(Secret::new(shown_value(&value)));
+                self.hide(&whole_value(&value));
             }
             let words = if secret { MASK.to_owned() } else { self.shown(&shown_value(&value)) };
             shown.push(format!("{name} = {words}"));
             self.kept.push((name.clone(), value));
         }
         Ok(shown)
+    }
+}
+
+fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -126,13 +210,8 @@ pub struct JudgedAnswer {
     pub found: Vec<AnswerFound>,
 }
 
-/// Judges an answer by its step. `before`: what the check found before the newest run.
-pub fn judge_answer(
-    step: &HttpStep,
-    answer: &HttpAnswer,
-    values: &Values,
-    before: Option<&str>,
-) -> JudgedAnswer {
+/// Judges an answer by its step.
+pub fn judge_answer(step: &HttpStep, answer: &HttpAnswer, values: &Values) -> JudgedAnswer {
     let mut judged = JudgedAnswer { outcome: Outcome::Pass, why: None, found: Vec::new() };
     let mut add =
         |what: String, now: Option<String>, expected: String, outcome: Outcome, why: Option<String>| {
@@ -169,7 +248,14 @@ pub fn judge_answer(
     for expectation in &step.expect {
         match expectation {
             AnswerExpectation::Contains(text) | AnswerExpectation::Lacks(text) => {
-                let wanted = values.filled(text, |text| text);
+                let wanted = match values.filled(text) {
+                    Ok(wanted) => wanted,
+                    Err(why) => {
+                        let why = format!("It could not be judged: {why}.");
+                        add("text".to_owned(), None, String::new(), Outcome::Unknown, Some(why));
+                        continue;
+                    }
+                };
                 let wished = matches!(expectation, AnswerExpectation::Contains(_));
                 let there = answer.body.contains(&wanted);
                 let shown = values.shown(&wanted);
@@ -188,7 +274,7 @@ pub fn judge_answer(
                 );
             }
             AnswerExpectation::Value { of, holds } => {
-                let (now, outcome, why) = value_holds(of, holds, answer, values, before);
+                let (now, outcome, why) = value_holds(of, holds, answer, values);
                 add(of.spoken(), now, condition_words(holds, values), outcome, why);
             }
         }
@@ -201,7 +287,7 @@ pub fn judge_answer(
 /// # Errors
 /// A sentence.
 pub fn settled(until: &Until, answer: &HttpAnswer, values: &Values) -> Result<(), String> {
-    let (now, outcome, why) = value_holds(&until.of, &until.holds, answer, values, None);
+    let (now, outcome, why) = value_holds(&until.of, &until.holds, answer, values);
     if outcome == Outcome::Pass {
         return Ok(());
     }
@@ -221,7 +307,6 @@ fn value_holds(
     condition: &AnswerCondition,
     answer: &HttpAnswer,
     values: &Values,
-    before: Option<&str>,
 ) -> (Option<String>, Outcome, Option<String>) {
     let value = match found(of, answer) {
         Err(why) => return (None, Outcome::Block, Some(format!("{why}{}", begins(answer, values)))),
@@ -229,22 +314,32 @@ fn value_holds(
             let why = format!("{} is not in the answer.{}", of.spoken(), begins(answer, values));
             return (None, Outcome::Block, Some(why));
         }
-        Ok(Some(value)) => shown_value(&value),
+        Ok(Some(value)) => value,
     };
+    let (value, words) = (whole_value(&value), shown_value(&value));
     let masked = hides(of);
     let shown = |text: &str| if masked { MASK.to_owned() } else { values.shown(text) };
     let sentence =
-        |expected: String| Some(format!("{}: expected {expected}, found {}.", of.spoken(), shown(&value)));
+        |expected: String| Some(format!("{}: expected {expected}, found {}.", of.spoken(), shown(&words)));
+    let unfilled = |why: Unfilled| {
+        (Some(shown(&words)), Outcome::Unknown, Some(format!("{} could not be judged: {why}.", of.spoken())))
+    };
     let (outcome, why) = match condition {
         AnswerCondition::Equals(wanted) => {
-            let wanted = values.filled(wanted, |text| text);
+            let wanted = match values.filled(wanted) {
+                Ok(wanted) => wanted,
+                Err(why) => return unfilled(why),
+            };
             match holds(&Condition::Equals(wanted.clone()), &value, None) {
                 (Outcome::Pass, _) => (Outcome::Pass, None),
                 (outcome, _) => (outcome, sentence(shown(&wanted))),
             }
         }
         AnswerCondition::Contains(part) => {
-            let part = values.filled(part, |text| text);
+            let part = match values.filled(part) {
+                Ok(part) => part,
+                Err(why) => return unfilled(why),
+            };
             if value.contains(&part) {
                 (Outcome::Pass, None)
             } else {
@@ -252,21 +347,25 @@ fn value_holds(
             }
         }
         AnswerCondition::Holds { condition, since } => {
-            let earlier = since.as_ref().map(|name| values.text(name));
-            let (outcome, why) = holds(condition, &value, earlier.as_deref().or(before));
-            let why = why
-                .map(|why| if masked { "The value is another one.".to_owned() } else { values.shown(&why) });
-            (outcome, why.map(|why| format!("{}: {why}", of.spoken())))
+            let earlier = match since.as_ref().map(|name| values.text(name)).transpose() {
+                Ok(earlier) => earlier,
+                Err(why) => return unfilled(why),
+            };
+            let (outcome, why) = holds(condition, &value, earlier.as_deref());
+            let told = |why: String| {
+                if masked { "The value is another one.".to_owned() } else { values.shown(&why) }
+            };
+            let why = why.map(|why| format!("{}: {}", of.spoken(), told(why)));
+            // A changed number is told as its change, as it was asked for.
+            if let (Condition::ChangedBy(_), Some(earlier), false) = (condition, &earlier, masked)
+                && let Some(change) = change(&value, earlier)
+            {
+                return (Some(change), outcome, why);
+            }
+            (outcome, why)
         }
     };
-    // A changed number is told as its change, as it was asked for.
-    let now = match condition {
-        AnswerCondition::Holds { condition: Condition::ChangedBy(_), since: Some(name) } => {
-            change(&value, &values.text(name)).unwrap_or_else(|| shown(&value))
-        }
-        _ => shown(&value),
-    };
-    (Some(now), outcome, why)
+    (Some(shown(&words)), outcome, why)
 }
 
 fn change(now: &str, before: &str) -> Option<String> {
@@ -275,11 +374,12 @@ fn change(now: &str, before: &str) -> Option<String> {
 }
 
 fn condition_words(condition: &AnswerCondition, values: &Values) -> String {
+    let text = |template: &Template| {
+        values.filled(template).map_or_else(|why| why.to_string(), |text| values.shown(&text))
+    };
     match condition {
-        AnswerCondition::Equals(text) => values.shown(&values.filled(text, |text| text)),
-        AnswerCondition::Contains(text) => {
-            format!("with \"{}\"", values.shown(&values.filled(text, |text| text)))
-        }
+        AnswerCondition::Equals(wanted) => text(wanted),
+        AnswerCondition::Contains(part) => format!("with \"{}\"", text(part)),
         AnswerCondition::Holds { condition, .. } => spoken(condition),
     }
 }
@@ -303,42 +403,120 @@ fn found(place: &Found, answer: &HttpAnswer) -> Result<Option<Value>, String> {
 }
 
 /// A value as a text: texts as they are, all else as JSON.
-fn shown_value(value: &Value) -> String {
+fn whole_value(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
 }
 
-/// Whether what stands at a place is shown to nobody.
-fn hides(place: &Found) -> bool {
-    let name = match place {
-        Found::Count(_) => return false,
-        Found::Header(name) => {
-            let name = name.to_lowercase();
-            if name.contains("cookie") || name == "authorization" {
-                return true;
-            }
-            name
-        }
-        Found::Json(path) => {
-            let last = path.rsplit(['.', '\'', '"', '[']).find(|part| part.chars().any(char::is_alphabetic));
-            last.unwrap_or_default().trim_end_matches(']').to_owned()
-        }
-    };
-    sounds_secret(&name) || is_personal(&name)
+/// A value as it is shown: of what has parts, only how many; they may hold anything.
+fn shown_value(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("a list of {}", items.len()),
+        Value::Object(members) => format!("an object of {}", members.len()),
+        other => whole_value(other),
+    }
 }
 
-/// How an answer begins, for somebody who wonders what came instead.
+/// Whether what stands at a place is shown to nobody: one of its names sounds like a secret or a person's address.
+fn hides(place: &Found) -> bool {
+    let telling = |name: &str| sounds_secret(name) || is_personal(name);
+    match place {
+        Found::Count(_) => false,
+        Found::Header(name) => telling(name),
+        Found::Json(path) => path
+            .split(|character: char| !(character.is_alphanumeric() || matches!(character, '_' | '-')))
+            .any(telling),
+    }
+}
+
+/// How an answer begins, for somebody who wonders what came instead: a page, or what came with an error. Anything else
+/// may be people's data.
 fn begins(answer: &HttpAnswer, values: &Values) -> String {
-    // JSON holds people's data; what is no JSON is mostly a page that says what is wrong.
     let text = answer.body.trim();
     if text.is_empty() {
         return " The answer is empty.".to_owned();
     }
-    if serde_json::from_str::<Value>(text).is_ok() {
+    let is_json = serde_json::from_str::<Value>(text).is_ok();
+    if is_json || !(text.starts_with('<') || answer.status >= 400) {
         return String::new();
     }
-    let beginning: String = text.chars().take(80).map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
-    format!(" The answer begins with: {}", values.shown(&beginning))
+    let masked: String =
+        values.masked(text).chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    format!(" The answer begins with: {}", cut(&masked, 80))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> HttpAnswer {
+        let headers = vec![("Content-Type".to_owned(), "text/html".to_owned())];
+        HttpAnswer { status, headers, body: body.to_owned(), milliseconds: 1 }
+    }
+
+    #[test]
+    fn a_secret_is_masked_in_every_form_in_which_an_answer_may_hold_it() {
+        let secret = "pa\"ss <w>&/ü";
+        let values = Values::new(vec![("key".to_owned(), Secret::new(secret))], [].iter());
+        for form in [
+            secret.to_owned(),
+            Value::from(secret).to_string(),
+            utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
+            url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+            "pa&quot;ss &lt;w&gt;&amp;/ü".to_owned(),
+            secret.to_uppercase(),
+        ] {
+            let told = values.shown(&format!("before {form} after"));
+            assert!(told.contains(MASK) && !told.to_lowercase().contains("pa"), "{form}: {told}");
+        }
+        // Cut after it is masked: no beginning of it is left.
+        let page = format!("<p>{}{secret}", "x".repeat(74));
+        let begun = begins(&answer(500, &page), &values);
+        assert!(!begun.contains("pa\""), "{begun}");
+        assert_eq!(
+            begins(&answer(200, "a token of some kind"), &values),
+            "",
+            "what is no page and no error is not shown"
+        );
+    }
+
+    #[test]
+    fn names_and_places_that_tell_secrets_hide_them_and_of_what_has_parts_only_the_size_is_shown() {
+        for path in [
+            "$.accessToken",
+            "$.token.value",
+            "$['api-key']",
+            "$.user.email",
+            "$.tokens[*].value",
+            "$.sessionId",
+        ] {
+            assert!(hides(&Found::Json(path.to_owned())), "{path}");
+        }
+        for header in ["Set-Cookie", "X-Auth-Token", "X-Api-Key", "Authorization"] {
+            assert!(hides(&Found::Header(header.to_owned())), "{header}");
+        }
+        for path in ["$.credits", "$.models[0].name", "$.status"] {
+            assert!(!hides(&Found::Json(path.to_owned())), "{path}");
+        }
+        let object = serde_json::json!({ "access_token": "x", "email": "y" });
+        assert_eq!(shown_value(&object), "an object of 2");
+    }
+
+    #[test]
+    fn nothing_that_leads_elsewhere_is_filled_into_a_path() {
+        let template = Template {
+            parts: vec![
+                TemplatePart::Text("/api/".to_owned()),
+                TemplatePart::Gap { name: "id".to_owned(), filters: Vec::new() },
+            ],
+        };
+        let path = |text: &str| Values::default().with("id", text).path(&template);
+        for text in ["", ".", "..", "..."] {
+            assert_eq!(path(text), Err(Unfilled::Leads("id".to_owned())), "{text}");
+        }
+        assert_eq!(path("../a?b#c"), Ok("/api/..%2Fa%3Fb%23c".to_owned()));
+        assert_eq!(Values::default().path(&template), Err(Unfilled::Missing("id".to_owned())));
+    }
 }

@@ -251,8 +251,7 @@ pub enum AnswerExpectation {
 /// What a place of an answer must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerCondition {
-    /// As a condition of the database; `unchanged` and `changed_by` compare with what was kept under `since`, or
-    /// with what was read before the newest run.
+    /// As a condition of the database; `unchanged` and `changed_by` compare with what was kept under `since`.
     Holds {
         /// The condition.
         condition: Condition,

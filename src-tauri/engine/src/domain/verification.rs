@@ -55,6 +55,9 @@ pub struct CheckResult {
     pub sql: Option<String>,
     /// Rows that speak against it.
     pub rows: Option<QueryResult>,
+    /// Names what was asked, and of which app: another text or address gives another one.
+    #[serde(default)]
+    pub of: String,
     /// The requests of a check of the app, in the order they were sent.
     #[serde(default)]
     pub requests: Vec<RequestResult>,

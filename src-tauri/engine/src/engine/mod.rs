@@ -57,6 +57,8 @@ struct Inner {
     scripts: Mutex<HashMap<String, Arc<Script>>>,
     connections: tokio::sync::Mutex<HashMap<String, PgConnection>>,
     change_key: tokio::sync::Mutex<Option<ChangeKey>>,
+    /// One reader-then-writer of an environment's checks at a time.
+    check_setup: tokio::sync::Mutex<()>,
     shown_rows: tokio::sync::Mutex<Option<seeds::ShownRows>>,
 }
 
@@ -159,6 +161,7 @@ impl Engine {
                 scripts: Mutex::default(),
                 connections: tokio::sync::Mutex::default(),
                 change_key: tokio::sync::Mutex::default(),
+                check_setup: tokio::sync::Mutex::default(),
                 shown_rows: tokio::sync::Mutex::default(),
             }),
         })

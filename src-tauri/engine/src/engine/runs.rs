@@ -221,6 +221,15 @@ impl Engine {
         } else {
             None
         };
+        if plan.call().is_some() && self.store().was_applied(&plan.id).await? {
+            return Err(Failure::new(
+                FailureCode::PlanVoid,
+                "The plan is void: it was applied once already.",
+            )
+            .why("Its requests may have been sent, and nothing in the database tells.")
+            .unchanged("Nothing was sent.")
+            .next("Make a new plan: it counts the tables as they are now."));
+        }
         let app = self.app_job(target, &plan).await?;
         let (scripts, files_fingerprint) = if plan.is_of_rows() {
             (Default::default(), self.row_files_now(&plan).await?)

@@ -1,15 +1,11 @@
 //! Sends the requests of a check in order, keeps what later ones need, cleans up at the end.
 
 use crate::adapters::http::{HttpClient, Request, Unanswered};
-use crate::checks::http::{Values, judge_answer, settled, waited_for};
+use crate::checks::http::{Unfilled, Values, judge_answer, settled, waited_for};
 use crate::domain::Outcome;
 use crate::domain::http::{HttpAnswer, HttpBody, HttpFlow, HttpStep, Until};
 use crate::domain::verification::RequestResult;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::time::{Duration, Instant};
-
-/// What may stand in a path or query as it is, when it was filled in.
-const FILLED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What became of a flow.
 pub struct FlowResult {
@@ -27,15 +23,10 @@ pub struct FlowResult {
 
 /// Sends the requests of a flow until one is not answered as it should be, then cleans up. `before`: what it found
 /// before the newest run.
-pub async fn run(
-    flow: &HttpFlow,
-    client: &HttpClient,
-    mut values: Values,
-    before: Option<&str>,
-) -> FlowResult {
+pub async fn run(flow: &HttpFlow, client: &HttpClient, mut values: Values) -> FlowResult {
     let mut requests = Vec::new();
     for step in &flow.steps {
-        let result = send(step, client, &mut values, before, false).await;
+        let result = send(step, client, &mut values, false).await;
         let well = result.outcome == Outcome::Pass;
         requests.push(result);
         if !well {
@@ -43,10 +34,11 @@ pub async fn run(
         }
     }
     // What was written is taken back even if the flow broke off; each of these is tried.
-    let mut uncleaned = None;
+    let mut uncleaned: Option<String> = None;
     for step in &flow.cleanup {
-        let result = send(step, client, &mut values, before, true).await;
-        if result.outcome != Outcome::Pass && uncleaned.is_none() {
+        let result = send(step, client, &mut values, true).await;
+        // What was never made cannot be taken back.
+        if result.outcome != Outcome::Pass && result.tries > 0 && uncleaned.is_none() {
             uncleaned = Some(format!(
                 "It could not be cleaned up ({}): {}",
                 result.name,
@@ -91,13 +83,7 @@ fn summed(flow: &HttpFlow, requests: Vec<RequestResult>, uncleaned: Option<Strin
 }
 
 /// Sends one request, again where it says so, and keeps what later ones need.
-pub async fn send(
-    step: &HttpStep,
-    client: &HttpClient,
-    values: &mut Values,
-    before: Option<&str>,
-    cleanup: bool,
-) -> RequestResult {
+pub async fn send(step: &HttpStep, client: &HttpClient, values: &mut Values, cleanup: bool) -> RequestResult {
     let mut result = RequestResult {
         name: step.label(),
         request: step.request(),
@@ -112,8 +98,17 @@ pub async fn send(
     };
     let started = Instant::now();
     let answer = loop {
+        let request = match filled(step, values) {
+            Ok(request) => request,
+            Err(why) => {
+                result.why = Some(format!("It was not sent: {why}."));
+                return result;
+            }
+        };
         result.tries += 1;
-        let answer = match client.send(filled(step, values)).await {
+        result.status = None;
+        result.milliseconds = None;
+        let answer = match client.send(request).await {
             Ok(answer) => answer,
             Err(unanswered) => {
                 unsettled(&mut result, step, values, &unanswered);
@@ -138,7 +133,7 @@ pub async fn send(
             Some(_) => tokio::time::sleep(Duration::from_secs(until.every_s.into())).await,
         }
     };
-    let judged = judge_answer(step, &answer, values, before);
+    let judged = judge_answer(step, &answer, values);
     result.found = judged.found;
     result.outcome = judged.outcome;
     result.why = judged.why;
@@ -177,29 +172,26 @@ fn unsettled(result: &mut RequestResult, step: &HttpStep, values: &Values, why: 
     }
 }
 
-fn filled(step: &HttpStep, values: &Values) -> Request {
-    let plain = |text| text;
-    let body = step.body.as_ref().map(|body| match body {
-        HttpBody::Json(json) => ("application/json", values.json(json).to_string().into_bytes()),
-        HttpBody::Text(text) => ("text/plain; charset=utf-8", values.filled(text, plain).into_bytes()),
-        HttpBody::Form(fields) => {
+fn filled(step: &HttpStep, values: &Values) -> Result<Request, Unfilled> {
+    let body = match &step.body {
+        None => None,
+        Some(HttpBody::Json(json)) => Some(("application/json", values.json(json)?.to_string().into_bytes())),
+        Some(HttpBody::Text(text)) => Some(("text/plain; charset=utf-8", values.filled(text)?.into_bytes())),
+        Some(HttpBody::Form(fields)) => {
             let mut form = url::form_urlencoded::Serializer::new(String::new());
             for (name, value) in fields {
-                form.append_pair(name, &values.filled(value, plain));
+                form.append_pair(name, &values.filled(value)?);
             }
-            ("application/x-www-form-urlencoded", form.finish().into_bytes())
+            Some(("application/x-www-form-urlencoded", form.finish().into_bytes()))
         }
-    });
-    Request {
+    };
+    let headers = step.headers.iter().map(|(name, value)| Ok((name.clone(), values.filled(value)?)));
+    Ok(Request {
         method: step.method,
-        path: values.filled(&step.path, |text| utf8_percent_encode(&text, FILLED).to_string()),
-        headers: step
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), values.filled(value, plain)))
-            .collect(),
+        path: values.path(&step.path)?,
+        headers: headers.collect::<Result<_, Unfilled>>()?,
         body,
         follow: step.follow,
         give_up: Duration::from_secs(step.give_up_s.into()),
-    }
+    })
 }

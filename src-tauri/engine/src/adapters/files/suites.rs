@@ -66,6 +66,9 @@ pub fn read(path: &Path) -> Result<SuiteFile, Failure> {
 /// # Errors
 /// [`FailureCode::FileSystem`], also where somebody else wrote it meanwhile.
 pub fn write(path: &Path, text: &str, digest: Option<&str>) -> Result<(), Failure> {
+    // A link stays one: what it leads to is written.
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = real.as_path();
     let there = path.exists();
     let same = match digest {
         None => !there,
@@ -86,6 +89,14 @@ pub fn write(path: &Path, text: &str, digest: Option<&str>) -> Result<(), Failur
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut whole = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     whole.write_all(text.as_bytes()).map_err(failed)?;
+    // Others may read it as before; a new one as the folder it lies in.
+    let like = std::fs::metadata(if there { path } else { folder }).map_err(failed)?.permissions();
+    #[cfg(unix)]
+    let like = {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::Permissions::from_mode(if there { like.mode() } else { like.mode() & 0o666 })
+    };
+    whole.as_file().set_permissions(like).map_err(failed)?;
     whole.as_file().sync_all().map_err(failed)?;
     // A new file must not take the place of one that came meanwhile.
     let kept = if there { whole.persist(path) } else { whole.persist_noclobber(path) };

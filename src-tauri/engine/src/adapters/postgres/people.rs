@@ -16,6 +16,10 @@ pub struct PeopleTable {
     pub hash: String,
     /// Condition in SQL that is true for administrators.
     pub admin: String,
+    /// It is a yes or no that tells administrators, not a word.
+    pub flag: bool,
+    /// Row security may hide rows of it.
+    pub hidden: bool,
     /// First column of the primary key.
     pub key: Option<String>,
 }
@@ -35,9 +39,9 @@ pub struct StoredHash {
 /// # Errors
 /// The server's error.
 pub async fn tables(connection: &mut PgConnection) -> Result<Vec<PeopleTable>, sqlx::Error> {
-    let sql = r"SELECT coalesce(json_agg(json_build_object('schema', n.nspname, 'name', c.relname, 'hash', h.attname, 'key', k.attname,
+    let sql = r"SELECT coalesce(json_agg(json_build_object('schema', n.nspname, 'name', c.relname, 'hash', h.attname, 'key', k.attname, 'flag', a.atttypid = 'bool'::regtype, 'hidden', pg_catalog.row_security_active(c.oid),
         'admin', CASE WHEN a.atttypid = 'bool'::regtype THEN format('t.%I', a.attname)
-                      ELSE format('t.%I::text ~* ''(^|[^a-z])(super|admin|owner|root)''', a.attname) END)), '[]')::text
+                      ELSE format('t.%I::text ~* ''(super|admin|owner|root)''', a.attname) END)), '[]')::text
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     CROSS JOIN LATERAL (SELECT x.attname FROM pg_catalog.pg_attribute x

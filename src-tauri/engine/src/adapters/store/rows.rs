@@ -169,6 +169,21 @@ impl Store {
         transaction.commit().await.map_err(store_failure)
     }
 
+    /// Takes one reading out again.
+    ///
+    /// # Errors
+    /// [`crate::domain::FailureCode::Store`].
+    pub async fn drop_reading(&self, environment: &str, reading: &CheckResult) -> Result<(), Failure> {
+        sqlx::query("DELETE FROM check_readings WHERE environment = ? AND check_id = ? AND at = ?")
+            .bind(environment)
+            .bind(&reading.id)
+            .bind(reading.at.to_rfc3339())
+            .execute(&self.light)
+            .await
+            .map_err(store_failure)?;
+        Ok(())
+    }
+
     /// Readings of an environment, newest first: of one check or of all, at any moment or at one.
     ///
     /// # Errors

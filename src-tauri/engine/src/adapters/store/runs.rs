@@ -46,6 +46,18 @@ fn time(text: &str) -> Result<DateTime<Utc>, Failure> {
 }
 
 impl Store {
+    /// Whether an apply of a plan was ever begun.
+    ///
+    /// # Errors
+    /// [`crate::domain::FailureCode::Store`].
+    pub async fn was_applied(&self, plan_id: &str) -> Result<bool, Failure> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM runs WHERE plan_id = ? AND kind = 'apply')")
+            .bind(plan_id)
+            .fetch_one(&self.durable)
+            .await
+            .map_err(store_failure)
+    }
+
     /// Stores a plan and gives it the next number.
     ///
     /// # Errors

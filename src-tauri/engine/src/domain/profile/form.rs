@@ -111,6 +111,16 @@ pub struct Template {
     pub parts: Vec<TemplatePart>,
 }
 
+impl Template {
+    /// What its gaps name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            TemplatePart::Gap { name, .. } => Some(name.as_str()),
+            TemplatePart::Text(_) => None,
+        })
+    }
+}
+
 /// Part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplatePart {

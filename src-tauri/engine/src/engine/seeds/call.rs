@@ -81,7 +81,7 @@ impl Engine {
         if address != step.app {
             return Err(void("the app's address"));
         }
-        let mut values = crate::checks::http::Values::new(credentials);
+        let mut values = crate::checks::http::Values::new(credentials, work.steps.iter());
         for answer in &step.answers {
             values = values.with(&answer.name, answer.value.as_deref().unwrap_or_default());
         }

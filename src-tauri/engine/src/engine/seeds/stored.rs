@@ -30,6 +30,8 @@ struct Tried {
     sound: usize,
     /// Not tried to the end: no time, too costly, or of another kind.
     open: usize,
+    /// There are others, which were not tried.
+    more: bool,
 }
 
 impl Engine {
@@ -48,7 +50,7 @@ impl Engine {
         let until = Instant::now() + PATIENCE;
         let mut findings = Vec::new();
         for table in tables {
-            let hashes = people::hashes(&mut connection, &table, MOST_ADMINISTRATORS);
+            let hashes = people::hashes(&mut connection, &table, MOST_ADMINISTRATORS + 1);
             match target.connector.read(hashes).await {
                 Ok(hashes) => {
                     let tried = tokio::task::spawn_blocking(move || try_all(&hashes, until));
@@ -97,6 +99,17 @@ fn told(table: &PeopleTable, tried: &Tried) -> Finding {
             "Their hashes are of a kind that is not known here, too costly, or there was no time left (15 s).",
         );
     }
+    if tried.more {
+        let title =
+            format!("{own} has more than {MOST_ADMINISTRATORS} administrators; only the first were tried.");
+        return Finding::new("stored-passwords", Outcome::Unknown, title)
+            .detail("None of those has one of 20 passwords that everybody tries.");
+    }
+    if all == 0 && (!table.flag || table.hidden) {
+        let title =
+            format!("Whether {own} has an administrator is not known: none was found by its columns.");
+        return Finding::new("stored-passwords", Outcome::Unknown, title);
+    }
     let title = match all {
         0 => format!("{own} has no administrator yet."),
         1 => format!("The administrator in {own} has none of 20 passwords that everybody tries."),
@@ -107,7 +120,11 @@ fn told(table: &PeopleTable, tried: &Tried) -> Finding {
 
 fn try_all(hashes: &[StoredHash], until: Instant) -> Tried {
     let mut tried = Tried::default();
-    for (number, stored) in hashes.iter().enumerate() {
+    // One more than are tried tells that there are more.
+    if hashes.len() > MOST_ADMINISTRATORS {
+        tried.more = true;
+    }
+    for (number, stored) in hashes.iter().enumerate().take(MOST_ADMINISTRATORS) {
         match fits_any(&stored.hash, until) {
             Some(true) => {
                 let key = stored.key.as_deref().map(|key| key.chars().take(60).collect());

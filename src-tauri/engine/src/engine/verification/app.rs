@@ -5,14 +5,18 @@ use crate::adapters::http::{HttpClient, app_address};
 use crate::checks::http::Values;
 use crate::domain::environment::Tier;
 use crate::domain::http::{HttpFlow, HttpWork};
-use crate::domain::profile::Profile;
+use crate::domain::migration::hex;
+use crate::domain::profile::{Expectation, Expected, Profile};
 use crate::domain::secret::Secret;
 use crate::domain::verification::CheckResult;
 use crate::domain::{Failure, FailureCode, Outcome};
 use crate::runner::flow;
 use chrono::Utc;
+use sha2::{Digest, Sha256};
 use std::time::Instant;
-use url::Url;
+use url::{Host, Url};
+
+const IN_CLEAR: &str = "The app's address is http://, and secrets are not sent without encryption.";
 
 /// What requests need, told for one reading.
 #[derive(Debug, Default)]
@@ -60,6 +64,15 @@ impl App {
         Self { writing: Writing::None, ..self }
     }
 
+    /// Names what an expectation asks, and of which app.
+    pub(super) fn digest(&self, expectation: &Expectation) -> String {
+        let app = match &expectation.what {
+            Expected::Http(_) => self.address.as_ref().map(Url::as_str).unwrap_or_default(),
+            _ => "",
+        };
+        hex(&Sha256::digest(format!("{app}\n{:?}", expectation.what)))
+    }
+
     pub(super) fn may_write(&self, check: &str) -> bool {
         match &self.writing {
             Writing::All => true,
@@ -74,7 +87,7 @@ impl App {
         match self.ready(flow) {
             Err(why) => check.why = Some(why),
             Ok((client, values)) => {
-                let result = flow::run(flow, &client, values, check.before.as_deref()).await;
+                let result = flow::run(flow, &client, values).await;
                 check.now = result.now;
                 check.expected = result.expected;
                 check.outcome = result.outcome;
@@ -99,15 +112,27 @@ impl App {
         if let Some((name, Err(why))) = missing {
             return Err(format!("The credential {name} could not be read: {why}"));
         }
+        let clear = address.scheme() == "http" && !is_here(address);
+        if clear && self.credentials.iter().any(|(name, _)| named.contains(name)) {
+            return Err(IN_CLEAR.to_owned());
+        }
         // All of them, so that none is shown, whoever it belongs to.
         let credentials =
             self.credentials.iter().filter_map(|(name, secret)| Some((name.clone(), secret.clone().ok()?)));
         let client = HttpClient::new(address.clone()).map_err(|failure| failure.what)?;
-        Ok((client, Values::new(credentials.collect())))
+        let steps = flow.steps.iter().chain(&flow.cleanup);
+        Ok((client, Values::new(credentials.collect(), steps)))
     }
 }
 
 impl Engine {
+    /// The app as the environment names it, without the secrets that requests would need.
+    pub(super) async fn app_named(&self, target: &Target) -> Result<App, Failure> {
+        let kept = self.kept_setup(&target.environment_id().unwrap_or_default()).await?;
+        let address = kept.app.as_deref().map(app_address).transpose()?;
+        Ok(App { address, credentials: Vec::new(), writing: Writing::None })
+    }
+
     /// What the requests of some suites need, as the environment has it.
     pub(super) async fn app(
         &self,
@@ -160,6 +185,20 @@ impl Engine {
             };
             credentials.push((needed.name.clone(), self.secrets().get(credential).await?));
         }
+        let url = app_address(&address)?;
+        if !credentials.is_empty() && url.scheme() == "http" && !is_here(&url) {
+            return Err(refused(FailureCode::AddressInvalid, IN_CLEAR.to_owned()));
+        }
         Ok((address, credentials))
+    }
+}
+
+/// Whether an address leads to this computer.
+fn is_here(address: &Url) -> bool {
+    match address.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
     }
 }

@@ -43,9 +43,10 @@ impl Engine {
     pub async fn verification_last(&self, target: &Target) -> Result<Verification, Failure> {
         let (suites, unreadable) = self.suites(target).await?;
         let mut checks = Vec::new();
+        let app = self.app_named(target).await?;
         for suite in &suites {
             for expectation in &suite.checks.expectations {
-                match self.last_reading(target, &suite.check_id(expectation)).await? {
+                match self.last_reading(target, suite, expectation, &app).await? {
                     Some(check) => checks.push(check),
                     // It is read only where somebody says so; without a line nobody could.
                     None if writes(expectation) => checks.push(not_run(suite, expectation)),
@@ -65,9 +66,8 @@ impl Engine {
     pub async fn verify(&self, target: &Target, writing: &[String]) -> Result<Verification, Failure> {
         let (suites, unreadable) = self.suites(target).await?;
         let app = self.app(target, &suites, writing).await?;
-        let checks = self.read_suites(target, &suites, &app).await?;
-        self.store().save_readings(&target.key(), None, Moment::Asked, &checks).await?;
-        let checks = self.with_left_out(target, &suites, checks).await?;
+        let checks = self.read_suites(target, &suites, &app, None, Moment::Asked).await?;
+        let checks = self.with_left_out(target, &suites, &app, checks).await?;
         let run = self.newest_seed(target).await?;
         Ok(summed(checks, expected(&suites), unreadable, run))
     }
@@ -83,10 +83,14 @@ impl Engine {
         answers: AppAnswers,
     ) -> Result<Verification, Failure> {
         let suites = setup::from_source(source)?;
-        let app = App::answered(answers, &suites, target.tier)?;
-        let checks = self.read_suites(target, &suites, &app).await?;
-        self.store().save_readings(&target.key(), None, Moment::Asked, &checks).await?;
-        let checks = self.with_left_out(target, &suites, checks).await?;
+        // What was not told is what the environment keeps.
+        let app = if answers.app.is_none() && target.environment.is_some() {
+            self.app(target, &suites, &[]).await?
+        } else {
+            App::answered(answers, &suites, target.tier)?
+        };
+        let checks = self.read_suites(target, &suites, &app, None, Moment::Asked).await?;
+        let checks = self.with_left_out(target, &suites, &app, checks).await?;
         Ok(summed(checks, expected(&suites), Vec::new(), None))
     }
 
@@ -102,9 +106,7 @@ impl Engine {
         let mut suites = self.own_suites(target).await?.0;
         suites.insert(0, suite(profile)?);
         let app = self.app(target, &suites, &[]).await?.without_writing();
-        let checks = self.read_suites(target, &suites, &app).await?;
-        self.store().save_readings(&target.key(), Some(run_id), moment, &checks).await?;
-        Ok(checks)
+        self.read_suites(target, &suites, &app, Some(run_id), moment).await
     }
 
     /// The profiles that were seeded here and the environment's files; and what of them cannot be read.
@@ -135,13 +137,28 @@ impl Engine {
     }
 
     /// The newest reading of a check. What was read before the newest run ended says nothing about now, unless that
-    /// run itself read it as its last step.
-    async fn last_reading(&self, target: &Target, id: &str) -> Result<Option<CheckResult>, Failure> {
-        let newest = self.store().readings(&target.key(), Some(id), None, 1).await?;
+    /// run itself read it as its last step; nor does what was asked before the check or the app's address changed.
+    async fn last_reading(
+        &self,
+        target: &Target,
+        suite: &Suite,
+        expectation: &Expectation,
+        app: &App,
+    ) -> Result<Option<CheckResult>, Failure> {
+        let id = suite.check_id(expectation);
+        let newest = self.store().readings(&target.key(), Some(&id), None, 1).await?;
         let Some(StoredReading { mut check, run_id, after }) = newest.into_iter().next() else {
             return Ok(None);
         };
-        check.before = self.before_run(target, id).await?;
+        let present = unread_check(suite, expectation, self.before_run(target, &id).await?);
+        check.before = present.before;
+        check.writes = present.writes;
+        check.suite = present.suite;
+        if check.of != app.digest(expectation) {
+            check.outcome = Outcome::Unknown;
+            check.why = Some("It was not read since it was changed.".to_owned());
+            return Ok(Some(check));
+        }
         let applied = self.store().last_apply(&target.environment_id().unwrap_or_default()).await?;
         if let Some((at, number, run)) = applied
             && check.at < at
@@ -153,31 +170,52 @@ impl Engine {
         Ok(Some(check))
     }
 
-    /// Every check of the suites in their order; one that writes is left out where it may not.
+    /// Every check of the suites in their order, each kept as soon as it is read; one that writes is left out where it
+    /// may not.
     async fn read_suites(
         &self,
         target: &Target,
         suites: &[Suite],
         app: &App,
+        run_id: Option<&str>,
+        moment: Moment,
     ) -> Result<Vec<CheckResult>, Failure> {
-        let mut connection: Option<PgConnection> = None;
+        let mut connection: Option<Result<PgConnection, Failure>> = None;
         let mut checks = Vec::new();
         for suite in suites {
             for expectation in &suite.checks.expectations {
                 let id = suite.check_id(expectation);
                 let mut check = unread_check(suite, expectation, self.before_run(target, &id).await?);
+                check.of = app.digest(expectation);
                 if let Expected::Http(flow) = &expectation.what {
                     if flow.writes.is_some() && !app.may_write(&id) {
                         continue;
                     }
+                    let begun = flow.writes.is_some().then(|| begun(&check));
+                    if let Some(begun) = &begun {
+                        let readings = std::slice::from_ref(begun);
+                        self.store().save_readings(&target.key(), run_id, moment, readings).await?;
+                    }
                     app.read(flow, &mut check).await;
+                    if let Some(begun) = &begun {
+                        self.store().drop_reading(&target.key(), begun).await?;
+                    }
                 } else {
-                    let connection = match &mut connection {
-                        Some(connection) => connection,
-                        none => none.insert(target.connector.open_reading("drydock verify").await?),
-                    };
-                    database::read(target, connection, expectation, &mut check).await;
+                    if connection.is_none() {
+                        connection = Some(target.connector.open_reading("drydock verify").await);
+                    }
+                    match &mut connection {
+                        Some(Ok(connection)) => {
+                            database::read(target, connection, expectation, &mut check).await;
+                        }
+                        // Without a database nothing at all can be told, unless the app told something already.
+                        Some(Err(failure)) if checks.is_empty() => return Err(failure.clone()),
+                        Some(Err(failure)) => check.why = Some(failure.what.clone()),
+                        None => {}
+                    }
                 }
+                let readings = std::slice::from_ref(&check);
+                self.store().save_readings(&target.key(), run_id, moment, readings).await?;
                 checks.push(check);
             }
         }
@@ -189,6 +227,7 @@ impl Engine {
         &self,
         target: &Target,
         suites: &[Suite],
+        app: &App,
         read: Vec<CheckResult>,
     ) -> Result<Vec<CheckResult>, Failure> {
         let mut read = read.into_iter().peekable();
@@ -200,7 +239,7 @@ impl Engine {
                     checks.push(check);
                     continue;
                 }
-                let last = self.last_reading(target, &id).await?;
+                let last = self.last_reading(target, suite, expectation, app).await?;
                 checks.push(last.unwrap_or_else(|| not_run(suite, expectation)));
             }
         }
@@ -244,6 +283,16 @@ fn writes(expectation: &Expectation) -> bool {
     matches!(&expectation.what, Expected::Http(flow) if flow.writes.is_some())
 }
 
+/// What is known of a check that writes while it runs; it stays where the console ends before it does.
+fn begun(check: &CheckResult) -> CheckResult {
+    let mut begun = check.clone();
+    begun.at = Utc::now();
+    begun.seconds = f64::MIN_POSITIVE;
+    begun.why =
+        Some("It was begun and never ended: whether what it wrote was taken back is not known.".to_owned());
+    begun
+}
+
 /// A check that writes and never ran.
 fn not_run(suite: &Suite, expectation: &Expectation) -> CheckResult {
     let mut check = unread_check(suite, expectation, None);
@@ -271,6 +320,7 @@ fn unread_check(suite: &Suite, expectation: &Expectation, before: Option<String>
         seconds: 0.0,
         sql: None,
         rows: None,
+        of: String::new(),
         requests: Vec::new(),
         writes,
     }
@@ -294,24 +344,29 @@ fn summed(
     } else {
         Outcome::Pass
     };
-    let plural = |count: usize, one: &str, many: &str| {
-        if count == 1 { one.to_owned() } else { format!("{count} {many}") }
-    };
-    let none_read = checks.iter().all(|check| check.seconds == 0.0);
+    let not_run = checks.iter().filter(|check| check.seconds == 0.0).count();
+    let none_read = not_run == checks.len();
+    let unread_all = unread + not_run;
     let headline = match (checks.len(), failed, unknown) {
         _ if none_read && expected > 0 => "Nothing has been checked yet.".to_owned(),
         (0, _, _) => "There is nothing to check yet.".to_owned(),
-        (1, 0, 0) => "The only check holds.".to_owned(),
-        (all, 0, 0) if unread == 0 => format!("All {all} checks hold."),
-        (all, failed, unknown) => {
-            let mut parts = Vec::new();
-            if failed > 0 {
-                parts.push(plural(failed, "1 fails", "fail"));
-            }
-            if unknown > 0 {
-                parts.push(plural(unknown, "1 could not be read", "could not be read"));
-            }
-            format!("{pass} of {all} checks hold. {}.", parts.join(", "))
+        (1, 0, 0) if unread_all == 0 => "The only check holds.".to_owned(),
+        (all, 0, 0) if unread_all == 0 => format!("All {all} checks hold."),
+        _ => {
+            let part = |count: usize, one: &str, many: &str| match count {
+                0 => None,
+                1 => Some(format!("1 {one}")),
+                count => Some(format!("{count} {many}")),
+            };
+            let parts: Vec<String> = [
+                part(failed, "fails", "fail"),
+                part(unknown.saturating_sub(not_run), "could not be read", "could not be read"),
+                part(unread_all, "was not read yet", "were not read yet"),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            format!("{pass} of {expected} checks hold. {}.", parts.join(", "))
         }
     };
     let lead = if none_read {

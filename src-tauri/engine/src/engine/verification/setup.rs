@@ -11,6 +11,7 @@ use crate::domain::{Failure, FailureCode};
 use crate::planner::profile as parsing;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use url::Url;
 
 /// What an environment keeps of its checks.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -25,8 +26,15 @@ pub(super) struct KeptSetup {
 
 impl Engine {
     pub(super) async fn kept_setup(&self, environment: &str) -> Result<KeptSetup, Failure> {
-        let stored = self.store().setting(&key(environment)).await?;
-        Ok(stored.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+        let Some(stored) = self.store().setting(&key(environment)).await? else {
+            return Ok(KeptSetup::default());
+        };
+        serde_json::from_str(&stored).map_err(|error| {
+            Failure::new(FailureCode::Store, "What is kept of the environment's checks cannot be read.")
+                .why(error.to_string())
+                .unchanged("It is as it was.")
+                .next("Restore the console's data folder from its backup.")
+        })
     }
 
     async fn keep_setup(&self, environment: &str, kept: &KeptSetup) -> Result<(), Failure> {
@@ -117,11 +125,20 @@ impl Engine {
         address: Option<&str>,
     ) -> Result<CheckSetup, Failure> {
         let target = self.target(environment_id).await?;
+        let _turn = self.inner.check_setup.lock().await;
         let mut kept = self.kept_setup(environment_id).await?;
-        kept.app = match address.map(str::trim) {
+        let app = match address.map(str::trim) {
             None | Some("") => None,
-            Some(text) => Some(app_address(text)?.to_string()),
+            Some(text) => Some(app_address(text)?),
         };
+        // Secrets belong to the app that they were entered for, not to the next one.
+        let before = kept.app.as_deref().and_then(|text| app_address(text).ok()).map(|url| url.origin());
+        let moved = before.is_some_and(|before| app.as_ref().map(Url::origin) != Some(before));
+        let forgotten = if moved { std::mem::take(&mut kept.credentials) } else { Vec::new() };
+        kept.app = app.map(String::from);
+        for (_, credential) in &forgotten {
+            self.secrets().forget(credential).await?;
+        }
         self.keep_setup(environment_id, &kept).await?;
         self.check_setup(&target).await
     }
@@ -133,6 +150,9 @@ impl Engine {
     pub async fn check_folder_add(&self, environment_id: &str, folder: &Path) -> Result<CheckSetup, Failure> {
         let target = self.target(environment_id).await?;
         suites::in_folder(folder)?;
+        // One folder in two spellings would be read twice.
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let _turn = self.inner.check_setup.lock().await;
         let mut kept = self.kept_setup(environment_id).await?;
         let path = folder.display().to_string();
         if !kept.folders.contains(&path) {
@@ -152,6 +172,7 @@ impl Engine {
         folder: &str,
     ) -> Result<CheckSetup, Failure> {
         let target = self.target(environment_id).await?;
+        let _turn = self.inner.check_setup.lock().await;
         let mut kept = self.kept_setup(environment_id).await?;
         kept.folders.retain(|known| known != folder);
         self.keep_setup(environment_id, &kept).await?;
@@ -170,6 +191,7 @@ impl Engine {
         keeping: Keeping,
     ) -> Result<CheckSetup, Failure> {
         let target = self.target(environment_id).await?;
+        let _turn = self.inner.check_setup.lock().await;
         let mut kept = self.kept_setup(environment_id).await?;
         let credential = self.secrets().keep(handle, keeping).await?;
         let old = kept.credentials.iter().position(|(known, _)| known == name);

@@ -188,6 +188,14 @@ fn step(reading: &mut Reading, section: &Section, known: &mut Known) -> Option<H
         .collect();
     let until =
         section.section(reading, "until", "`until`").and_then(|section| until(reading, &section, known));
+    if method.writes() && until.is_some() {
+        let what = format!("`until` would send {} again and again.", method.word());
+        reading.wrong(
+            section.at_key("until"),
+            what,
+            "Send it once, and wait with `until` in a step that only reads.",
+        );
+    }
     let keep = keep(reading, section, known);
     (reading.problems.count() == before).then(|| HttpStep {
         name,
@@ -234,7 +242,7 @@ fn request(reading: &mut Reading, section: &Section, known: &Known) -> Option<(H
         reading.wrong(at, format!("{} does not begin with one `/`.", quoted(reading.written(value))), next);
         return None;
     }
-    if let Some(secret) = named(&path).find(|name| known.credentials.iter().any(|known| known == name)) {
+    if let Some(secret) = path.names().find(|name| known.credentials.iter().any(|known| known == name)) {
         let what = format!(
             "The credential {} stands in the path, which servers write into their logs.",
             quoted(secret)
@@ -465,6 +473,11 @@ fn answer_condition(reading: &mut Reading, section: &Section, known: &Known) -> 
     let condition = condition(reading, section, Of::Value)?;
     let compares = matches!(condition, Condition::Unchanged | Condition::ChangedBy(_));
     let since = match section.value("since") {
+        None if compares => {
+            let what = format!("{} does not say since what.", section.called);
+            reading.wrong(section.at, what, "Add `since` with the name of what an earlier step keeps.");
+            return None;
+        }
         None => None,
         Some(value) => {
             let name = text(reading, value, "`since`")?;
@@ -536,7 +549,7 @@ fn gaps(reading: &mut Reading, value: &Value, called: &str, known: &Known) -> Op
     let template = template(reading, value, called, "", &mut Uses::default())?;
     let all: Vec<&str> =
         known.inputs.iter().chain(&known.credentials).chain(&known.kept).map(String::as_str).collect();
-    let unknown = named(&template).find(|name| !all.contains(name)).map(str::to_owned);
+    let unknown = template.names().find(|name| !all.contains(name)).map(str::to_owned);
     if let Some(name) = unknown {
         let what = match reading.inputs.get(&name) {
             Some(facts) if facts.password => {
@@ -551,11 +564,4 @@ fn gaps(reading: &mut Reading, value: &Value, called: &str, known: &Known) -> Op
         return None;
     }
     Some(template)
-}
-
-fn named(template: &Template) -> impl Iterator<Item = &str> {
-    template.parts.iter().filter_map(|part| match part {
-        TemplatePart::Gap { name, .. } => Some(name.as_str()),
-        TemplatePart::Text(_) => None,
-    })
 }

@@ -141,18 +141,55 @@ fn is_test_account(text: &str) -> bool {
 
 /// Columns that hold secrets by their name, whatever anybody says of them.
 pub fn sounds_secret(name: &str) -> bool {
-    let name = name.to_lowercase();
-    ["password", "passwd", "secret", "api_key", "apikey", "private_key", "access_key", "credential"]
-        .iter()
-        .any(|word| name.contains(word))
-        || ["hash", "token", "otp", "pin"].contains(&name.as_str())
-        || name.ends_with("_token")
-        || name.ends_with("token_hash")
+    let name = parted(name);
+    [
+        "password",
+        "passwd",
+        "secret",
+        "api_key",
+        "apikey",
+        "private_key",
+        "access_key",
+        "credential",
+        "jwt",
+        "bearer",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
+        || [
+            "hash",
+            "token",
+            "otp",
+            "pin",
+            "sid",
+            "session",
+            "session_id",
+            "authorization",
+            "cookie",
+            "set_cookie",
+        ]
+        .contains(&name.as_str())
+        || ["_token", "_tokens", "token_hash", "_cookie", "_sid"].iter().any(|end| name.ends_with(end))
+        || name == "tokens"
+}
+
+/// A name in small letters, its words parted by `_`: `accessToken` and `Access-Token` are `access_token`.
+fn parted(name: &str) -> String {
+    let mut parted = String::new();
+    let mut was_small = false;
+    for character in name.chars() {
+        if character.is_uppercase() && was_small {
+            parted.push('_');
+        }
+        was_small = character.is_lowercase() || character.is_numeric();
+        parted.extend(if character == '-' { vec!['_'] } else { character.to_lowercase().collect() });
+    }
+    parted
 }
 
 /// Columns that tell who somebody is, by their name.
 pub fn is_personal(name: &str) -> bool {
-    let name = name.to_lowercase();
+    let name = parted(name);
     ["email", "e_mail", "phone", "address"]
         .iter()
         .any(|word| name == *word || name.ends_with(&format!("_{word}")))

@@ -52,7 +52,7 @@ impl Apply {
             self.events.note(format!("Request {} of {all}: {}.", at + 1, step.label()));
             let mut cancel = self.cancel.clone();
             let result = tokio::select! {
-                result = flow::send(step, &job.client, &mut job.values, None, false) => result,
+                result = flow::send(step, &job.client, &mut job.values, false) => result,
                 _ = async { while cancel.changed().await.is_ok() && !*cancel.borrow() {} } => {
                     return Err(self.stopped(sessions, &job.counts, &before, at, all, Some(&sending)).await);
                 }

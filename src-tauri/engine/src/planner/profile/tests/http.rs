@@ -179,6 +179,18 @@ fn every_fault_is_found_with_its_line_and_what_to_do() {
             "Write `json`, `count` or `header`.",
         ),
         ("get = \"/a\"\ngive_up_s = 0\n", 9, "`give_up_s` is 0.", "Write a number from 1 to 300."),
+        (
+            "get = \"/a\"\nexpect = [ { json = \"$.a\", changed_by = 1 } ]\n",
+            9,
+            "does not say since what.",
+            "Add `since`",
+        ),
+        (
+            "post = \"/a\"\nwrites = false\nuntil = { json = \"$.a\", equals = 1, for_s = 9 }\n",
+            10,
+            "`until` would send POST again and again.",
+            "Send it once",
+        ),
         ("steps = []\n", 8, "`steps` is empty.", "Add a request, or remove it."),
         ("steps = [{ get = \"/a\" }]\nget = \"/b\"\n", 9, "`http` has no key `get`.", ""),
         (

@@ -37,6 +37,7 @@ pub fn builder() -> tauri_specta::Builder<tauri::Wry> {
         connection::line_status,
         connection::identity_repin,
         migrations::folder_pick,
+        migrations::file_pick,
         migrations::migrations_choose,
         migrations::overview_read,
         migrations::migration_status,

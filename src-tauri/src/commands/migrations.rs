@@ -18,6 +18,16 @@ pub async fn folder_pick(app: AppHandle) -> Answer<Option<String>> {
     Ok(picked.ok().flatten().map(|path| path.to_string()))
 }
 
+/// Asks for a file of rows in the desktop's own dialog; null if nothing was chosen.
+#[tauri::command]
+#[specta::specta]
+pub async fn file_pick(app: AppHandle) -> Answer<Option<String>> {
+    let picked = tauri::async_runtime::spawn_blocking(move || {
+        app.dialog().file().add_filter("Rows", &["csv", "json", "ndjson"]).blocking_pick_file()
+    });
+    Ok(picked.await.ok().flatten().map(|path| path.to_string()))
+}
+
 /// Chooses where an environment's migrations are.
 #[tauri::command]
 #[specta::specta]

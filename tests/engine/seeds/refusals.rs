@@ -1,13 +1,14 @@
 //! What is wrong is told by file and line, and nothing changes.
 
-use super::harness::{Bench, image, nothing, profile, profile_of, refused, run, stopped};
+use super::harness::{Bench, answers, image, nothing, profile, profile_of, refused, run, stopped, text};
 use argon2::password_hash::{PasswordHasher, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
-use drydock_engine::Target;
 use drydock_engine::domain::environment::Tier;
+use drydock_engine::domain::plan::Confirmation;
 use drydock_engine::domain::secret::Secret;
 use drydock_engine::domain::seed::SeedAnswers;
 use drydock_engine::domain::{FailureCode, Outcome};
+use drydock_engine::{ApplyOptions, Target};
 
 const TABLES: &str = "CREATE TYPE level AS ENUM ('low', 'high');
 CREATE TABLE plans (id serial PRIMARY KEY, code varchar(8) UNIQUE NOT NULL, price int CHECK (price >= 0), level level, total int GENERATED ALWAYS AS (price * 2) STORED);
@@ -268,4 +269,46 @@ async fn administrators_with_a_password_that_everybody_tries_stop_a_seed_on_prod
     let tried = told(target.clone(), true).await;
     let unknown = tried.iter().all(|(outcome, _)| *outcome == Outcome::Unknown);
     assert!(unknown, "neither a role that is not known nor the 21st is a pass: {tried:?}");
+}
+
+#[tokio::test]
+async fn rows_of_a_chosen_file_are_seeded_told_by_their_line_and_void_the_plan_when_they_move() {
+    let bench = Bench::start().await;
+    let mut base = bench
+        .base(
+            "chosen",
+            "CREATE TABLE clients (code text PRIMARY KEY, credits int NOT NULL CHECK (credits >= 0))",
+        )
+        .await;
+    let profile = profile_of(
+        "[[inputs]]\nname = \"list\"\nlabel = \"The clients\"\nkind = \"file\"\n[[tables]]\ntable = \"clients\"\nkey = [\"code\"]\nmode = \"upsert\"\nfile = { input = \"list\" }\n",
+    );
+    let id = profile.path().display().to_string();
+    let chosen = tempfile::tempdir().unwrap();
+    let file = chosen.path().join("march.csv");
+    std::fs::write(&file, "code,credits\nacme,5\nbeta,-1\n").unwrap();
+    let form = || answers(&[("list", &file.display().to_string())]);
+    let needed = bench.engine.seed_plan(&base.target, &id, nothing()).await.unwrap_err();
+    assert!(needed.why.unwrap().contains("The clients"), "a file is needed");
+    let lost = bench
+        .engine
+        .seed_plan(&base.target, &id, answers(&[("list", "/nowhere/march.csv")]))
+        .await
+        .unwrap_err();
+    assert_eq!(lost.code, FailureCode::FileSystem);
+    let review = bench.engine.seed_plan(&base.target, &id, form()).await.unwrap();
+    let run_ = bench.engine.start_dry_run(&base.target, &review.plan.id).await.unwrap();
+    let failed = bench.engine.wait_run(&run_.id, &mut |_| {}).await.unwrap().failure.unwrap();
+    assert!(format!("{failed:?}").contains("march.csv, line 3"), "{failed:?}");
+    std::fs::write(&file, "code,credits\nacme,5\nbeta,1\n").unwrap();
+    let (review, _, changes) = bench.try_out(&base.target, profile.path(), form()).await;
+    assert_eq!(changes.tables[0].inserted, 2);
+    std::fs::write(&file, "code,credits\nacme,5\nbeta,100\n").unwrap();
+    let confirmation = Confirmation { digest: review.plan.digest.clone(), ..Confirmation::default() };
+    let options = ApplyOptions::default();
+    let moved =
+        bench.engine.start_apply(&base.target, &review.plan.id, confirmation, options).await.unwrap_err();
+    assert_eq!(moved.code, FailureCode::PlanVoid, "the file moved");
+    bench.seed(&base.target, profile.path(), form()).await;
+    assert_eq!(text(&mut base.connection, "SELECT sum(credits) FROM clients").await, "105");
 }

@@ -71,6 +71,7 @@ export const api = {
   lineStatus: (environmentId: string) => value(commands.lineStatus(environmentId)),
   repin: (environmentId: string, typedName: string) => value(commands.identityRepin(environmentId, typedName)),
 
+  pickFile: () => value(commands.filePick()),
   pickFolder: () => value(commands.folderPick()),
   chooseMigrations: (environmentId: string, folder: string) => value(commands.migrationsChoose(environmentId, folder)),
 

@@ -270,6 +270,17 @@ async folderPick() : Promise<Result<string | null, Failure>> {
 }
 },
 /**
+ * Asks for a file of rows in the desktop's own dialog; null if nothing was chosen.
+ */
+async filePick() : Promise<Result<string | null, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("file_pick") };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
  * Chooses where an environment's migrations are.
  */
 async migrationsChoose(environmentId: string, folder: string) : Promise<Result<Environment, Failure>> {
@@ -2726,6 +2737,10 @@ export type InputKind =
  * Yes or no.
  */
 { kind: "boolean"; default: boolean } | 
+/**
+ * A file of rows on this computer, by its path.
+ */
+{ kind: "file" } | 
 /**
  * A password; only its hash is written.
  */

@@ -1085,6 +1085,7 @@ export const commands: typeof shell = {
     world.reached = "well";
     return ok(world.environment);
   },
+  filePick: async () => ok("/home/ops/clients.csv"),
   folderPick: async () => ok("/home/ops/atelier/prisma/migrations"),
   async migrationsChoose(id, folder) {
     const world = worldOf(id);

@@ -64,7 +64,7 @@ export type Held = { text: string; ticked: boolean; handle: string | null };
 export function heldOf(kind: InputKind): Held {
   const held: Held = { text: "", ticked: false, handle: null };
   if (kind.kind === "boolean") held.ticked = kind.default;
-  else if (kind.kind !== "password") held.text = kind.default ?? "";
+  else if (kind.kind !== "password" && kind.kind !== "file") held.text = kind.default ?? "";
   return held;
 }
 
@@ -109,6 +109,8 @@ export function mistake(input: Input, held: Held): string | null {
       if (kind.min !== null && (compareNumbers(text, kind.min) ?? 0) < 0) return `At least ${kind.min}.`;
       if (kind.max !== null && (compareNumbers(text, kind.max) ?? 0) > 0) return `At most ${kind.max}.`;
       return null;
+    case "file":
+      return /\.(csv|json|ndjson)$/i.test(text) ? null : "Choose a file that ends in .csv, .json or .ndjson.";
     case "choice":
       return kind.choices.includes(text) ? null : "Choose one of these.";
   }

@@ -125,6 +125,8 @@ pub enum InputKind {
         /// What the form begins with.
         default: bool,
     },
+    /// A file of rows on this computer, by its path.
+    File,
     /// A password; only its hash is written.
     Password {
         /// How it is hashed.
@@ -252,4 +254,6 @@ pub struct GivenRow {
 pub struct ProfileFiles {
     /// The files.
     pub files: std::collections::BTreeMap<String, Vec<u8>>,
+    /// Which of them was chosen for an input, by input.
+    pub chosen: std::collections::BTreeMap<String, String>,
 }

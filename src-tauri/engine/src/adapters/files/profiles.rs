@@ -88,7 +88,8 @@ pub fn read(id: &str, named: &dyn Fn(&str) -> Vec<String>) -> Result<ReadProfile
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     }
-    Ok(ReadProfile { files: ProfileFiles { files }, digest: crate::domain::migration::hex(&hash.finalize()) })
+    let files = ProfileFiles { files, ..ProfileFiles::default() };
+    Ok(ReadProfile { files, digest: crate::domain::migration::hex(&hash.finalize()) })
 }
 
 fn collect(
@@ -133,6 +134,25 @@ fn read_file(folder: &Path, path: &str) -> Result<Option<Vec<u8>>, Failure> {
     let mut bytes = Vec::new();
     file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(|error| unread(error.to_string()))?;
     Ok(Some(bytes))
+}
+
+/// A file that was chosen in a form: its name and its bytes.
+///
+/// # Errors
+/// [`FailureCode::FileSystem`].
+pub fn read_chosen(path: &Path) -> Result<(String, Vec<u8>), Failure> {
+    let unread = |why: String| {
+        Failure::new(FailureCode::FileSystem, format!("{} cannot be read.", path.display()))
+            .why(why)
+            .unchanged("Nothing was written.")
+            .next("Choose a file that is there and that you may read.")
+    };
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.filter(|_| path.is_file()).ok_or_else(|| unread("It is no file.".to_owned()))?;
+    let file = std::fs::File::open(path).map_err(|error| unread(error.to_string()))?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(|error| unread(error.to_string()))?;
+    Ok((name, bytes))
 }
 
 fn missing(id: &str) -> Failure {

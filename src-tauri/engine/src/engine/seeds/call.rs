@@ -1,6 +1,6 @@
 //! Profiles that ask the app to write: their plans, and what their requests need.
 
-use super::{Known, read};
+use super::{Known, read_answered};
 use crate::adapters::http::HttpClient;
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::observe;
@@ -67,7 +67,7 @@ impl Engine {
         plan: &Plan,
     ) -> Result<Option<AppJob>, Failure> {
         let Some(step) = plan.call() else { return Ok(None) };
-        let Known { profile, digest } = read(&step.profile)?;
+        let Known { profile, digest } = read_answered(&step.profile, &step.answers)?;
         let void = |what: &str| {
             Failure::new(FailureCode::PlanVoid, format!("The plan is void: {what} moved since it was made."))
                 .unchanged("Nothing was sent.")

@@ -16,11 +16,14 @@ use super::{Engine, Target};
 use crate::adapters::files::profiles::{self, BUNDLED, ReadProfile};
 use crate::domain::environment::Tier;
 use crate::domain::http::HttpStep;
-use crate::domain::profile::{Profile, Work};
+use crate::domain::migration::hex;
+use crate::domain::plan::PlannedAnswer;
+use crate::domain::profile::{InputKind, Profile, ProfileFiles, Work};
 use crate::domain::seed::{BlockSummary, LastSeed, PasswordVerdict, ProfileSummary, ProfileWork, SeedShelf};
 use crate::domain::{Failure, FailureCode};
 use crate::planner::profile as parsing;
 use crate::planner::seed::{policy, prepare::row_count};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 impl Engine {
@@ -143,7 +146,39 @@ pub(super) fn read_profile(id: &str) -> Result<Profile, Failure> {
 /// [`FailureCode::ProfileInvalid`] with the first problem and how many there are.
 pub(super) fn read(id: &str) -> Result<Known, Failure> {
     let ReadProfile { files, digest } = profiles::read(id, &parsing::files_named)?;
-    match parsing::parse(&files) {
+    parsed(&files, digest)
+}
+
+/// Reads a profile with the files that were chosen for its inputs.
+///
+/// # Errors
+/// As [`read`]; [`FailureCode::FileSystem`] where a chosen file cannot be read.
+pub(super) fn read_answered(id: &str, answers: &[PlannedAnswer]) -> Result<Known, Failure> {
+    let ReadProfile { mut files, digest } = profiles::read(id, &parsing::files_named)?;
+    let known = parsed(&files, digest.clone())?;
+    let mut hash = Sha256::new_with_prefix(digest);
+    for input in known.profile.inputs.iter().filter(|input| matches!(input.kind, InputKind::File)) {
+        let path =
+            answers.iter().find(|answer| answer.name == input.name).and_then(|answer| answer.value.as_ref());
+        let Some(path) = path else { continue };
+        let (mut name, bytes) = profiles::read_chosen(Path::new(path))?;
+        // A file of the profile may have the same name.
+        while files.files.contains_key(&name) {
+            name.insert_str(0, "chosen ");
+        }
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(&bytes);
+        files.files.insert(name.clone(), bytes);
+        files.chosen.insert(input.name.clone(), name);
+    }
+    if files.chosen.is_empty() {
+        return Ok(known);
+    }
+    parsed(&files, hex(&hash.finalize()))
+}
+
+fn parsed(files: &ProfileFiles, digest: String) -> Result<Known, Failure> {
+    match parsing::parse(files) {
         Ok(profile) => Ok(Known { profile, digest }),
         Err(problems) => {
             let lines: Vec<String> = problems

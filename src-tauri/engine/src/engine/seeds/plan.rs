@@ -2,7 +2,7 @@
 
 use super::answers::{hashes, kept, weak};
 use super::call::about_call;
-use super::{Known, read, work};
+use super::{Known, read, read_answered, work};
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::tables::{self, Which};
 use crate::adapters::postgres::trial;
@@ -37,7 +37,7 @@ impl Engine {
         form: SeedAnswers,
     ) -> Result<PlanReview, Failure> {
         no_transaction_pooler(target)?;
-        let Known { profile: known, digest } = read(profile)?;
+        let known = read(profile)?.profile;
         let production = target.tier == Tier::Production;
         if let Some(why) = policy::refused(&known, target.tier) {
             return Err(Failure::new(
@@ -52,6 +52,7 @@ impl Engine {
         let typed = self.typed(&known, &form)?;
         let mut findings = weak(&typed, production);
         let answers = typed.answers.clone();
+        let Known { profile: known, digest } = read_answered(profile, &answers)?;
         let (mut hashed, passwords) = hashes(typed).await?;
         let observation = self.observe(target).await?;
         if let IdentityVerdict::Different { reasons } = &observation.verdict {
@@ -203,7 +204,7 @@ impl Engine {
 
     /// The rows of a plan, made again from its profile; refused where the profile's files have moved.
     pub(super) async fn seed_work(&self, target: &Target, step: &SeedStep) -> Result<RowWork, Failure> {
-        let known = read(&step.profile)?;
+        let known = read_answered(&step.profile, &step.answers)?;
         if known.digest != step.files {
             return Err(Failure::new(
                 FailureCode::PlanVoid,

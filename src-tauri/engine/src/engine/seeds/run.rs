@@ -20,9 +20,9 @@ impl Engine {
     pub(in crate::engine) async fn row_files_now(&self, plan: &Plan) -> Result<String, Failure> {
         for step in &plan.steps {
             match step {
-                Step::Seed(seed) => return Ok(super::read(&seed.profile)?.digest),
+                Step::Seed(seed) => return Ok(super::read_answered(&seed.profile, &seed.answers)?.digest),
                 Step::Undo(undo) => return self.undo_digest(&undo.run_id).await,
-                Step::Call(call) => return Ok(super::read(&call.profile)?.digest),
+                Step::Call(call) => return Ok(super::read_answered(&call.profile, &call.answers)?.digest),
                 _ => {}
             }
         }

@@ -242,6 +242,15 @@ pub(super) fn input(reading: &mut Reading, value: &Value) -> Option<String> {
         reading.wrong(value.span().start, format!("There is no input {}.", quoted(&name)), next);
         return None;
     }
+    if reading.inputs.get(&name).is_some_and(|input| input.file) {
+        let what = format!("The input {} is a file of rows.", quoted(&name));
+        reading.wrong(
+            value.span().start,
+            what,
+            format!("Take its rows with `file = {{ input = \"{name}\" }}`."),
+        );
+        return None;
+    }
     Some(name)
 }
 

@@ -4,7 +4,7 @@ use super::inputs::{self, InputFacts};
 use super::problems::{Problems, instead, nearest, one_of, quoted};
 use super::words::Words;
 use super::{blocks, numbers};
-use crate::domain::profile::{Place, TableName};
+use crate::domain::profile::{Place, ProfileFiles, TableName};
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -18,6 +18,8 @@ pub(super) struct Reading<'a> {
     file: &'a str,
     /// The profile's files.
     pub(super) files: &'a BTreeMap<String, Vec<u8>>,
+    /// Which of them was chosen for an input.
+    pub(super) chosen: &'a BTreeMap<String, String>,
     /// What is wrong so far.
     pub(super) problems: Problems,
     /// The inputs by name, wherever they stand.
@@ -35,10 +37,11 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(file: &'a str, files: &'a BTreeMap<String, Vec<u8>>) -> Self {
+    pub(super) fn new(file: &'a str, files: &'a ProfileFiles) -> Self {
         Self {
             file,
-            files,
+            files: &files.files,
+            chosen: &files.chosen,
             problems: Problems::default(),
             inputs: BTreeMap::new(),
             tables: Vec::new(),

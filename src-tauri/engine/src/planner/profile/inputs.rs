@@ -19,6 +19,8 @@ pub(super) struct InputFacts {
     pub(super) password: bool,
     /// Its answer may be NULL.
     pub(super) optional: bool,
+    /// Its answer is a file of rows.
+    pub(super) file: bool,
 }
 
 /// Looks ahead at the inputs; what is wrong in them is reported by [`inputs`].
@@ -29,7 +31,8 @@ pub(super) fn facts(root: &Section) -> BTreeMap<String, InputFacts> {
         let name = of("name")?.as_str()?.to_owned();
         let password = of("kind").and_then(DeValue::as_str) == Some("password");
         let optional = of("optional").and_then(DeValue::as_bool) == Some(true);
-        Some((name, InputFacts { password, optional }))
+        let file = of("kind").and_then(DeValue::as_str) == Some("file");
+        Some((name, InputFacts { password, optional, file }))
     };
     blocks.into_iter().flat_map(|blocks| blocks.iter()).filter_map(fact).collect()
 }
@@ -68,6 +71,7 @@ fn input(reading: &mut Reading, mut section: Section) -> Option<Input> {
         Kind::Boolean => {
             Some(InputKind::Boolean { default: section.boolean(reading, "default").unwrap_or(false) })
         }
+        Kind::File => file(reading, &section),
         Kind::Password => password(reading, &section),
     };
     Some(Input { name: name?, label: label?, help, optional, kind: kind?, at: reading.place(section.at) })
@@ -98,6 +102,15 @@ fn name(reading: &mut Reading, section: &Section) -> Option<String> {
         return None;
     }
     Some(name)
+}
+
+/// A file has no default: its path is another one on each computer.
+fn file(reading: &mut Reading, section: &Section) -> Option<InputKind> {
+    if section.has("default") {
+        refuse_default(reading, section, "names a file of this computer alone");
+        return None;
+    }
+    Some(InputKind::File)
 }
 
 /// Keys that only other kinds of inputs have.

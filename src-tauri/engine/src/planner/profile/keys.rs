@@ -160,3 +160,6 @@ pub(super) const UNTIL: &[&str] =
 
 /// `[http]` of a profile.
 pub(super) const HTTP_WORK: &[&str] = &["counts", "repeatable", "steps"];
+
+/// `file` of a block, where it is chosen in the form.
+pub(super) const CHOSEN_FILE: &[&str] = &["input"];

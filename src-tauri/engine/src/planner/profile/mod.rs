@@ -54,7 +54,7 @@ pub use compose::compose;
 /// # Errors
 /// Everything that is wrong in its files, sorted by file and line.
 pub fn parse(files: &ProfileFiles) -> Result<Profile, Vec<ProfileProblem>> {
-    let mut reading = Reading::new(PROFILE_FILE, &files.files);
+    let mut reading = Reading::new(PROFILE_FILE, files);
     let profile = read(&mut reading);
     match profile {
         Some(profile) if reading.problems.is_empty() => Ok(profile),
@@ -68,6 +68,7 @@ pub fn parse(files: &ProfileFiles) -> Result<Profile, Vec<ProfileProblem>> {
 /// Everything that is wrong in it, sorted by line.
 pub fn parse_suite(name: &str, bytes: &[u8]) -> Result<CheckSuite, Vec<ProfileProblem>> {
     let files = BTreeMap::from([(name.to_owned(), bytes.to_vec())]);
+    let files = ProfileFiles { files, ..ProfileFiles::default() };
     let mut reading = Reading::new(name, &files);
     let suite = read_suite(&mut reading, name);
     match suite {

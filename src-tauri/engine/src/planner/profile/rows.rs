@@ -2,9 +2,13 @@
 
 use super::cells::{Uses, cell};
 use super::document::{Reading, Section, array, text};
-use super::problems::quoted;
-use super::{MOST_COLUMNS, MOST_ROWS, beside, csv, json};
+use super::problems::{instead, quoted};
+use super::{MOST_COLUMNS, MOST_ROWS, beside, csv, json, keys};
 use crate::domain::profile::{GivenRow, Rows};
+use toml::de::DeValue;
+
+/// Endings of files that rows can be read from.
+const ROWS_ENDINGS: [&str; 3] = ["csv", "json", "ndjson"];
 
 /// The rows of a block, and what the cells of those that are written in it use.
 pub(super) struct BlockRows {
@@ -92,19 +96,58 @@ pub(super) fn check_name(reading: &mut Reading, name: &str, at: usize) {
 
 fn from_file(reading: &mut Reading, section: &Section) -> Option<Vec<GivenRow>> {
     let value = section.value("file")?;
-    let name = text(reading, value, "`file`")?;
     let at = value.span().start;
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
-    if beside::inside(&name).is_ok() && !["csv", "json", "ndjson"].contains(&ending.as_str()) {
+    if let DeValue::Table(table) = value.get_ref() {
+        return from_chosen(reading, &Section::new(table, at, "`file`"));
+    }
+    let name = text(reading, value, "`file`")?;
+    if beside::inside(&name).is_ok() && !ROWS_ENDINGS.contains(&ending_of(&name).as_str()) {
         let what = format!("The file {} is none that rows can be read from.", quoted(&name));
         reading.wrong(at, what, "Name a file that ends in `.csv`, `.json` or `.ndjson`.");
         return None;
     }
     let (file, text) = beside::named(reading, &name, at)?;
-    match ending.as_str() {
-        "csv" => csv::rows(&file, text, &mut reading.problems),
-        "json" => json::rows(&file, text, &mut reading.problems),
-        _ => json::rows_by_line(&file, text, &mut reading.problems),
+    of_file(reading, &file, text)
+}
+
+/// `file = { input = "name" }`: rows of the file that is chosen in the form. Before one is chosen there are none.
+fn from_chosen(reading: &mut Reading, section: &Section) -> Option<Vec<GivenRow>> {
+    section.refuse_unknown(reading, keys::CHOSEN_FILE);
+    let name = section.needed_text(reading, "input")?;
+    if !reading.inputs.get(&name).is_some_and(|input| input.file) {
+        let files = reading.inputs.iter().filter(|(_, input)| input.file);
+        let files: Vec<String> = files.map(|(name, _)| name.clone()).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let next = match files.is_empty() {
+            true => "Add it as `[[inputs]]` of the kind `file`.".to_owned(),
+            false => instead(&name, &files),
+        };
+        reading.wrong(
+            section.at_key("input"),
+            format!("There is no input {} that is a file.", quoted(&name)),
+            next,
+        );
+        return None;
+    }
+    let Some(file) = reading.chosen.get(&name) else { return Some(Vec::new()) };
+    if !ROWS_ENDINGS.contains(&ending_of(file).as_str()) {
+        let what = format!("{} was chosen, which is none that rows can be read from.", quoted(file));
+        reading.wrong(section.at, what, "Choose a file that ends in `.csv`, `.json` or `.ndjson`.");
+        return None;
+    }
+    let text = beside::text(reading, file)?;
+    of_file(reading, file, text)
+}
+
+fn ending_of(name: &str) -> String {
+    name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default()
+}
+
+fn of_file(reading: &mut Reading, file: &str, text: &str) -> Option<Vec<GivenRow>> {
+    match ending_of(file).as_str() {
+        "csv" => csv::rows(file, text, &mut reading.problems),
+        "json" => json::rows(file, text, &mut reading.problems),
+        _ => json::rows_by_line(file, text, &mut reading.problems),
     }
 }
 

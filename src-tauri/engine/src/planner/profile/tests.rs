@@ -15,7 +15,8 @@ use super::*;
 
 /// The files of a profile by name.
 fn files(files: &[(&str, &[u8])]) -> ProfileFiles {
-    ProfileFiles { files: files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect() }
+    let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
+    ProfileFiles { files, ..ProfileFiles::default() }
 }
 
 /// The profile that uses every form.

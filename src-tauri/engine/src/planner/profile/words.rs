@@ -33,6 +33,7 @@ pub(super) enum Kind {
     Number,
     Choice,
     Boolean,
+    File,
     Password,
 }
 
@@ -69,6 +70,7 @@ pub(super) const KINDS: &Words<Kind> = &Words {
         ("number", Kind::Number),
         ("choice", Kind::Choice),
         ("boolean", Kind::Boolean),
+        ("file", Kind::File),
         ("password", Kind::Password),
     ],
 };

@@ -135,7 +135,7 @@ fn default(input: &Input) -> Option<String> {
         | InputKind::Number { default, .. }
         | InputKind::Choice { default, .. } => default.clone(),
         InputKind::Boolean { default } => Some(default.to_string()),
-        InputKind::Password { .. } => None,
+        InputKind::File | InputKind::Password { .. } => None,
     }
 }
 
@@ -203,6 +203,7 @@ fn fits(input: &Input, text: &str) -> Result<String, AnswerProblem> {
             "true" | "false" => Ok(text.to_owned()),
             _ => Err(problem(format!("\"{label}\" must be true or false."))),
         },
+        InputKind::File => Ok(text.to_owned()),
         InputKind::Password { .. } => {
             Err(problem(format!("\"{label}\" is a password; it is handed in apart.")))
         }

@@ -330,7 +330,7 @@ help = "x"
         found: &[
             ("profile.toml", 5, "An input has no `name`, which it needs.", "Add `name = ...`."),
             ("profile.toml", 5, "An input has no `label`, which it needs.", "Add `label = ...`."),
-            ("profile.toml", 5, "An input has no `kind`, which it needs.", "Add `kind` with `text`, `email`, `number`, `choice`, `boolean` or `password`."),
+            ("profile.toml", 5, "An input has no `kind`, which it needs.", "Add `kind` with `text`, `email`, `number`, `choice`, `boolean`, `file` or `password`."),
         ],
     },
     Faulty {

@@ -437,3 +437,42 @@ fn a_million_rows_are_read() {
     assert_eq!(problems[0].what, "The file gives more than 1000000 rows.");
     assert_eq!(problems[0].at, at("a.csv", 1_000_002));
 }
+
+#[test]
+fn rows_of_a_chosen_file_are_read_like_those_of_one_beside_the_profile() {
+    let toml = "title = \"T\"\nengines = [\"postgresql\"]\ntiers = [\"staging\"]\n[[inputs]]\nname = \"list\"\nlabel = \"L\"\nkind = \"file\"\n[[tables]]\ntable = \"t\"\nkey = [\"a\"]\nmode = \"upsert\"\nfile = { input = \"list\" }\n";
+    let mut files = files(&[("profile.toml", toml.as_bytes())]);
+    let rows = |profile: Profile| match profile.work {
+        Work::Tables(blocks) => match &blocks[0].rows {
+            Rows::Given(rows) => rows.len(),
+            Rows::Repeat { .. } => panic!("given rows"),
+        },
+        _ => panic!("blocks are expected"),
+    };
+    assert_eq!(rows(parse(&files).unwrap()), 0, "before one is chosen there are none");
+    files.files.insert("mine.csv".to_owned(), b"a,b\n1,x\n2,y\n".to_vec());
+    files.chosen.insert("list".to_owned(), "mine.csv".to_owned());
+    assert_eq!(rows(parse(&files).unwrap()), 2);
+    files.files.insert("mine.csv".to_owned(), b"a,b\n1,x\n1,y\n".to_vec());
+    let twice = &parse(&files).unwrap_err()[0];
+    assert_eq!((twice.at.file.as_str(), twice.at.line), ("mine.csv", 3), "{twice:?}");
+    files.chosen.insert("list".to_owned(), "mine.xlsx".to_owned());
+    assert!(parse(&files).unwrap_err()[0].what.contains("none that rows can be read from"));
+    for (from, to, what) in [
+        (
+            "file = { input = \"list\" }",
+            "file = { input = \"lost\" }",
+            "There is no input `lost` that is a file.",
+        ),
+        (
+            "file = { input = \"list\" }",
+            "rows = [ { a = { input = \"list\" } } ]",
+            "The input `list` is a file of rows.",
+        ),
+        ("kind = \"file\"", "kind = \"file\"\ndefault = \"x\"", "begins with a `default`"),
+    ] {
+        let wrong = super::files(&[("profile.toml", toml.replace(from, to).as_bytes())]);
+        let found = parse(&wrong).unwrap_err();
+        assert!(found[0].what.contains(what), "{to}: {found:?}");
+    }
+}

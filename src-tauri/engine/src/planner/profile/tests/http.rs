@@ -268,7 +268,7 @@ fn requests_that_make_the_app_write_are_held_to_their_own_rules() {
             PROFILE_FILE.to_owned(),
             format!("{head}{rest}").into_bytes(),
         )]);
-        parse(&ProfileFiles { files })
+        parse(&ProfileFiles { files, ..ProfileFiles::default() })
     };
     let steps = "steps = [{ post = \"/seed\", json = { to = \"{{mail}}\" } }]\n";
     let profile = read(&format!("[http]\ncounts = [\"users\", \"audit.log\"]\n{steps}")).unwrap();

@@ -39,6 +39,7 @@ fn it_names_exactly_the_keys_that_the_reader_knows() {
         ("none_failed", keys::NONE_FAILED),
         ("operand", keys::OPERAND),
         ("chosen", keys::CHOSEN),
+        ("chosen_file", keys::CHOSEN_FILE),
         ("suite", keys::SUITE),
         ("credential", keys::CREDENTIAL),
         ("http_work", keys::HTTP_WORK),

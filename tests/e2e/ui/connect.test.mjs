@@ -106,11 +106,19 @@ test("settings: theme, sandbox, vault, record", async () => {
   await mark(page, "audit-verify").click();
   await page.getByText("The chain of 2,214 entries holds").waitFor();
   await judge(page, "settings");
+  await mark(page, "kept-applies").fill("30");
+  await mark(page, "kept-save").click();
   await page.getByRole("button", { name: "Dark" }).click();
   assert.equal(
     await page.evaluate(() => document.documentElement.dataset.theme),
     "dark",
   );
+  assert.equal(
+    await mark(page, "kept-save").getAttribute("aria-disabled"),
+    "true",
+    "choosing a theme leaves what was set for rows",
+  );
+  assert.equal(await mark(page, "kept-applies").inputValue(), "30");
 });
 
 const SHOWN = "SHA256:nThbgRKE8dMwkJ2aXfQv7uLm0sYcPzWe3HtNoB6i4Gr";

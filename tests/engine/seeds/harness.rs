@@ -31,8 +31,10 @@ pub struct Base {
 }
 
 impl Bench {
+    /// On PostgreSQL 15; on 18 where `DRYDOCK_SEEDS_ON_18` is set, so that one suite holds for both.
     pub async fn start() -> Self {
-        Self::start_on(Version::Debian15).await
+        let on_18 = std::env::var_os("DRYDOCK_SEEDS_ON_18").is_some();
+        Self::start_on(if on_18 { Version::Toolkit18 } else { Version::Debian15 }).await
     }
 
     pub async fn start_on(version: Version) -> Self {

@@ -65,6 +65,7 @@ export function migrationsOf(plan: Plan): number {
 
 /** Migrations and seeds are applied to a place, repairs and undos are done on it. */
 export function toward(plan: Plan): "to" | "on" {
+  if (callOf(plan) !== null) return "on";
   return migrationsOf(plan) > 0 || plan.purpose.kind === "seed" ? "to" : "on";
 }
 
@@ -86,6 +87,7 @@ export function takenBack(plan: Plan): number {
 /** What the plan's main act is called, in one form for buttons and titles. */
 export function actOf(plan: Plan): string {
   const migrations = migrationsOf(plan);
+  if (callOf(plan) !== null) return "Ask the app to write";
   if (migrations > 0) return `Apply ${count(migrations, "migration")}`;
   switch (plan.purpose.kind) {
     case "undo_failed":

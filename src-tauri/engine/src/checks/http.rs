@@ -96,16 +96,13 @@ pub fn judge_answer(step: &HttpStep, answer: &HttpAnswer, values: &Values) -> Ju
     judged
 }
 
-/// Whether what is waited for is there; else how it is now, in a sentence.
-///
-/// # Errors
-/// A sentence.
-pub fn settled(until: &Until, answer: &HttpAnswer, values: &Values) -> Result<(), String> {
+/// How it is now, in a sentence, where what is waited for is not there yet.
+pub fn still(until: &Until, answer: &HttpAnswer, values: &Values) -> Option<String> {
     let (now, outcome, why) = value_holds(&until.of, &until.holds, answer, values);
     if outcome == Outcome::Pass {
-        return Ok(());
+        return None;
     }
-    Err(match now {
+    Some(match now {
         Some(now) => format!("{} was still {now}", until.of.spoken()),
         None => why.unwrap_or_else(|| format!("{} was not there", until.of.spoken())),
     })

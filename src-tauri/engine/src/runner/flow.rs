@@ -1,9 +1,9 @@
 //! Sends the requests of a check in order, keeps what later ones need, cleans up at the end.
 
 use crate::adapters::http::{HttpClient, Request, Unanswered};
-use crate::checks::http::{Unfilled, Values, judge_answer, settled, waited_for};
+use crate::checks::http::{Unfilled, Values, judge_answer, still, waited_for};
 use crate::domain::Outcome;
-use crate::domain::http::{HttpAnswer, HttpBody, HttpFlow, HttpStep, Until};
+use crate::domain::http::{HttpBody, HttpFlow, HttpStep, Until};
 use crate::domain::verification::RequestResult;
 use std::time::{Duration, Instant};
 
@@ -118,7 +118,9 @@ pub async fn send(step: &HttpStep, client: &HttpClient, values: &mut Values, cle
         result.status = Some(answer.status);
         result.milliseconds = Some(answer.milliseconds);
         let Some(until) = &step.until else { break answer };
-        match still(until, &answer, values) {
+        // A wrong status is not waited out.
+        let still = (200..300).contains(&answer.status).then(|| still(until, &answer, values)).flatten();
+        match still {
             None => break answer,
             Some(how) if started.elapsed() + Duration::from_secs(until.every_s.into()) > limit(until) => {
                 result.outcome = Outcome::Block;
@@ -151,14 +153,6 @@ pub async fn send(step: &HttpStep, client: &HttpClient, values: &mut Values, cle
 
 fn limit(until: &Until) -> Duration {
     Duration::from_secs(until.for_s.into())
-}
-
-/// Why a request is sent again; `None`: it is not. A wrong status is not waited out.
-fn still(until: &Until, answer: &HttpAnswer, values: &Values) -> Option<String> {
-    if !(200..300).contains(&answer.status) {
-        return None;
-    }
-    settled(until, answer, values).err()
 }
 
 /// No answer: not known how the app is, unless the answer is slower than it may be already.

@@ -67,7 +67,7 @@ impl Engine {
         plan: &Plan,
     ) -> Result<Option<AppJob>, Failure> {
         let Some(step) = plan.call() else { return Ok(None) };
-        let Known { profile, digest } = read_answered(&step.profile, &step.answers)?;
+        let Known { profile, digest, .. } = read_answered(&step.profile, &step.answers)?;
         let void = |what: &str| {
             Failure::new(FailureCode::PlanVoid, format!("The plan is void: {what} moved since it was made."))
                 .unchanged("Nothing was sent.")

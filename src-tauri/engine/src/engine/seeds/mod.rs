@@ -130,6 +130,7 @@ pub(super) struct Known {
     pub profile: Profile,
     /// SHA-256 over its files.
     pub digest: String,
+    files: ProfileFiles,
 }
 
 /// Reads a profile, whatever its digest.
@@ -146,40 +147,48 @@ pub(super) fn read_profile(id: &str) -> Result<Profile, Failure> {
 /// [`FailureCode::ProfileInvalid`] with the first problem and how many there are.
 pub(super) fn read(id: &str) -> Result<Known, Failure> {
     let ReadProfile { files, digest } = profiles::read(id, &parsing::files_named)?;
-    parsed(&files, digest)
+    parsed(files, digest)
 }
 
 /// Reads a profile with the files that were chosen for its inputs.
 ///
 /// # Errors
-/// As [`read`]; [`FailureCode::FileSystem`] where a chosen file cannot be read.
+/// As [`read`] and [`Known::with_chosen`].
 pub(super) fn read_answered(id: &str, answers: &[PlannedAnswer]) -> Result<Known, Failure> {
-    let ReadProfile { mut files, digest } = profiles::read(id, &parsing::files_named)?;
-    let known = parsed(&files, digest.clone())?;
-    let mut hash = Sha256::new_with_prefix(digest);
-    for input in known.profile.inputs.iter().filter(|input| matches!(input.kind, InputKind::File)) {
-        let path =
-            answers.iter().find(|answer| answer.name == input.name).and_then(|answer| answer.value.as_ref());
-        let Some(path) = path else { continue };
-        let (mut name, bytes) = profiles::read_chosen(Path::new(path))?;
-        // A file of the profile may have the same name.
-        while files.files.contains_key(&name) {
-            name.insert_str(0, "chosen ");
-        }
-        hash.update((bytes.len() as u64).to_be_bytes());
-        hash.update(&bytes);
-        files.files.insert(name.clone(), bytes);
-        files.chosen.insert(input.name.clone(), name);
-    }
-    if files.chosen.is_empty() {
-        return Ok(known);
-    }
-    parsed(&files, hex(&hash.finalize()))
+    read(id)?.with_chosen(answers)
 }
 
-fn parsed(files: &ProfileFiles, digest: String) -> Result<Known, Failure> {
-    match parsing::parse(files) {
-        Ok(profile) => Ok(Known { profile, digest }),
+impl Known {
+    /// The same with the files that were chosen for its inputs.
+    ///
+    /// # Errors
+    /// [`FailureCode::FileSystem`] where a chosen file cannot be read; [`FailureCode::ProfileInvalid`].
+    fn with_chosen(self, answers: &[PlannedAnswer]) -> Result<Self, Failure> {
+        let mut hash = Sha256::new_with_prefix(&self.digest);
+        let mut files = self.files;
+        for input in self.profile.inputs.iter().filter(|input| matches!(input.kind, InputKind::File)) {
+            let answer = answers.iter().find(|answer| answer.name == input.name);
+            let Some(path) = answer.and_then(|answer| answer.value.as_ref()) else { continue };
+            let (mut name, bytes) = profiles::read_chosen(Path::new(path))?;
+            // A file of the profile may have the same name.
+            while files.files.contains_key(&name) {
+                name.insert_str(0, "chosen ");
+            }
+            hash.update((bytes.len() as u64).to_be_bytes());
+            hash.update(&bytes);
+            files.files.insert(name.clone(), bytes);
+            files.chosen.insert(input.name.clone(), name);
+        }
+        if files.chosen.is_empty() {
+            return Ok(Self { files, ..self });
+        }
+        parsed(files, hex(&hash.finalize()))
+    }
+}
+
+fn parsed(files: ProfileFiles, digest: String) -> Result<Known, Failure> {
+    match parsing::parse(&files) {
+        Ok(profile) => Ok(Known { profile, digest, files }),
         Err(problems) => {
             let lines: Vec<String> = problems
                 .iter()

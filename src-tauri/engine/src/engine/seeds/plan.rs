@@ -37,9 +37,10 @@ impl Engine {
         form: SeedAnswers,
     ) -> Result<PlanReview, Failure> {
         no_transaction_pooler(target)?;
-        let known = read(profile)?.profile;
+        let found = read(profile)?;
+        let known = &found.profile;
         let production = target.tier == Tier::Production;
-        if let Some(why) = policy::refused(&known, target.tier) {
+        if let Some(why) = policy::refused(known, target.tier) {
             return Err(Failure::new(
                 FailureCode::SeedForbidden,
                 format!("{} may not run on {}.", known.title, target.name),
@@ -48,11 +49,11 @@ impl Engine {
             .unchanged("Nothing was written.")
             .next("Choose another environment, or add the tier under `tiers` in the profile."));
         }
-        let scale = scale(&known, form.scale)?;
-        let typed = self.typed(&known, &form)?;
+        let scale = scale(known, form.scale)?;
+        let typed = self.typed(known, &form)?;
         let mut findings = weak(&typed, production);
         let answers = typed.answers.clone();
-        let Known { profile: known, digest } = read_answered(profile, &answers)?;
+        let Known { profile: known, digest, .. } = found.with_chosen(&answers)?;
         let (mut hashed, passwords) = hashes(typed).await?;
         let observation = self.observe(target).await?;
         if let IdentityVerdict::Different { reasons } = &observation.verdict {

@@ -16,8 +16,6 @@ use sha2::{Digest, Sha256};
 use std::time::Instant;
 use url::{Host, Url};
 
-const IN_CLEAR: &str = "The app's address is http://, and secrets are not sent without encryption.";
-
 /// What requests need, told for one reading.
 #[derive(Debug, Default)]
 pub struct AppAnswers {
@@ -36,21 +34,45 @@ enum Writing {
     Named(Vec<String>),
 }
 
+/// Why requests cannot be sent.
+#[derive(Debug, thiserror::Error)]
+enum Unready {
+    #[error("The app's address is not set for this environment.")]
+    NoAddress,
+    #[error("The credential {0} could not be read: {1}")]
+    Credential(String, Unset),
+    #[error("The app's address is http://, and secrets are not sent without encryption.")]
+    InClear,
+    #[error("{0}")]
+    NoClient(String),
+}
+
+/// Why a secret is not there.
+#[derive(Debug, Clone, thiserror::Error)]
+enum Unset {
+    #[error("it was not given.")]
+    NotGiven,
+    #[error("nobody has set it for this environment.")]
+    NotKept,
+    #[error("{0}")]
+    Unreadable(String),
+}
+
 /// What requests need.
 pub(super) struct App {
     address: Option<Url>,
     /// Secrets by name, or why one is not there.
-    credentials: Vec<(String, Result<Secret, String>)>,
+    credentials: Vec<(String, Result<Secret, Unset>)>,
     writing: Writing,
 }
 
 impl App {
     pub(super) fn answered(answers: AppAnswers, suites: &[Suite], tier: Tier) -> Result<Self, Failure> {
-        let mut credentials: Vec<(String, Result<Secret, String>)> =
+        let mut credentials: Vec<(String, Result<Secret, Unset>)> =
             answers.credentials.into_iter().map(|(name, secret)| (name, Ok(secret))).collect();
         for named in suites.iter().flat_map(|suite| &suite.checks.credentials) {
             if !credentials.iter().any(|(known, _)| *known == named.name) {
-                credentials.push((named.name.clone(), Err("it was not given.".to_owned())));
+                credentials.push((named.name.clone(), Err(Unset::NotGiven)));
             }
         }
         Ok(Self {
@@ -85,7 +107,7 @@ impl App {
     pub(super) async fn read(&self, flow: &HttpFlow, check: &mut CheckResult) {
         let started = Instant::now();
         match self.ready(flow) {
-            Err(why) => check.why = Some(why),
+            Err(why) => check.why = Some(why.to_string()),
             Ok((client, values)) => {
                 let result = flow::run(flow, &client, values).await;
                 check.now = result.now;
@@ -102,24 +124,21 @@ impl App {
         check.at = Utc::now();
     }
 
-    fn ready(&self, flow: &HttpFlow) -> Result<(HttpClient, Values), String> {
-        let Some(address) = &self.address else {
-            return Err("The app's address is not set for this environment.".to_owned());
-        };
+    fn ready(&self, flow: &HttpFlow) -> Result<(HttpClient, Values), Unready> {
+        let address = self.address.as_ref().ok_or(Unready::NoAddress)?;
         // What no credential is called is kept from an answer; the reader saw to that.
         let named = flow.names();
         let missing = self.credentials.iter().find(|(name, secret)| secret.is_err() && named.contains(name));
         if let Some((name, Err(why))) = missing {
-            return Err(format!("The credential {name} could not be read: {why}"));
+            return Err(Unready::Credential(name.clone(), why.clone()));
         }
-        let clear = address.scheme() == "http" && !is_here(address);
-        if clear && self.credentials.iter().any(|(name, _)| named.contains(name)) {
-            return Err(IN_CLEAR.to_owned());
+        if is_in_clear(address) && self.credentials.iter().any(|(name, _)| named.contains(name)) {
+            return Err(Unready::InClear);
         }
         // All of them, so that none is shown, whoever it belongs to.
         let credentials =
             self.credentials.iter().filter_map(|(name, secret)| Some((name.clone(), secret.clone().ok()?)));
-        let client = HttpClient::new(address.clone()).map_err(|failure| failure.what)?;
+        let client = HttpClient::new(address.clone()).map_err(|failure| Unready::NoClient(failure.what))?;
         let steps = flow.steps.iter().chain(&flow.cleanup);
         Ok((client, Values::new(credentials.collect(), steps)))
     }
@@ -142,14 +161,16 @@ impl Engine {
     ) -> Result<App, Failure> {
         let environment = target.environment_id().unwrap_or_default();
         let kept = self.kept_setup(&environment).await?;
-        let mut credentials: Vec<(String, Result<Secret, String>)> = Vec::new();
+        let mut credentials: Vec<(String, Result<Secret, Unset>)> = Vec::new();
         for named in suites.iter().flat_map(|suite| &suite.checks.credentials) {
             if credentials.iter().any(|(known, _)| *known == named.name) {
                 continue;
             }
             let secret = match kept.credentials.iter().find(|(name, _)| *name == named.name) {
-                Some((_, credential)) => self.secrets().get(credential).await.map_err(|failure| failure.what),
-                None => Err("nobody has set it for this environment.".to_owned()),
+                Some((_, credential)) => {
+                    self.secrets().get(credential).await.map_err(|failure| Unset::Unreadable(failure.what))
+                }
+                None => Err(Unset::NotKept),
             };
             credentials.push((named.name.clone(), secret));
         }
@@ -185,20 +206,20 @@ impl Engine {
             };
             credentials.push((needed.name.clone(), self.secrets().get(credential).await?));
         }
-        let url = app_address(&address)?;
-        if !credentials.is_empty() && url.scheme() == "http" && !is_here(&url) {
-            return Err(refused(FailureCode::AddressInvalid, IN_CLEAR.to_owned()));
+        if !credentials.is_empty() && is_in_clear(&app_address(&address)?) {
+            return Err(refused(FailureCode::AddressInvalid, Unready::InClear.to_string()));
         }
         Ok((address, credentials))
     }
 }
 
-/// Whether an address leads to this computer.
-fn is_here(address: &Url) -> bool {
-    match address.host() {
+/// Whether what is sent there can be read on the way: not encrypted, and not on this computer.
+fn is_in_clear(address: &Url) -> bool {
+    let is_here = match address.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
-    }
+    };
+    address.scheme() == "http" && !is_here
 }

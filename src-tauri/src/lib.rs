@@ -10,7 +10,7 @@ use tauri::{Manager, WebviewUrl, WebviewWindowBuilder};
 /// The commands and types that cross to the web view.
 pub fn builder() -> tauri_specta::Builder<tauri::Wry> {
     use commands::{
-        connection, environments, migrations, plans, runs, sandbox, seeds, settings, verification,
+        backups, connection, environments, migrations, plans, runs, sandbox, seeds, settings, verification,
     };
     tauri_specta::Builder::new().commands(tauri_specta::collect_commands![
         environments::environments_list,
@@ -71,6 +71,19 @@ pub fn builder() -> tauri_specta::Builder<tauri::Wry> {
         seeds::rows_export,
         seeds::undo_review,
         seeds::undo_plan,
+        backups::backup_shelf,
+        backups::backup_detail,
+        backups::backup_preview,
+        backups::backup_start,
+        backups::backup_prove,
+        backups::backup_remove,
+        backups::backup_policy_set,
+        backups::backup_keys_export,
+        backups::backup_keys_import,
+        backups::restore_loss,
+        backups::restore_plan,
+        backups::roll_back_plan,
+        backups::backup_for_plan,
         verification::verification_last,
         verification::verify,
         verification::check_setup,
@@ -130,6 +143,8 @@ pub fn run() -> ExitCode {
             specta.mount_events(app);
             let engine =
                 tauri::async_runtime::block_on(async { Engine::open(&Engine::data_folder()?).await })?;
+            let schedule = engine.clone();
+            tauri::async_runtime::spawn(async move { schedule.keep_schedule().await });
             app.manage(engine);
             WebviewWindowBuilder::new(app, "main", WebviewUrl::default())
                 .title("Drydock")

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
+use drydock_engine::adapters::dumps::schema_dump;
 use drydock_engine::adapters::postgres::connect::Way;
-use drydock_engine::adapters::sandbox::{Sandbox, Toolkit, demo, schema_dump};
+use drydock_engine::adapters::sandbox::{Sandbox, Toolkit, demo};
 use drydock_engine::domain::address::{Address, TlsMode, TlsRoots};
 use drydock_engine::domain::secret::Secret;
 use drydock_lab::{Postgres, PrismaPeer, Tls, Version};

@@ -61,7 +61,10 @@ pub struct Confirm {
     /// The environment's name (for DATABASE_URL: the database's), typed to confirm. Needed on production.
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
-    /// Why it is applied without a restore point, eight characters or more; kept on record. Needed on production until backups exist.
+    /// Take a backup of what the plan touches and prove it, between its dry run and its apply.
+    #[arg(long)]
+    pub back_up: bool,
+    /// Why it is applied without a proven backup, eight characters or more; kept on record.
     #[arg(long, value_name = "REASON")]
     pub without_restore_point: Option<String>,
     /// Accept the findings that destroy data; they are listed by `plan`.
@@ -160,6 +163,97 @@ pub enum Command {
         /// Target.
         #[command(flatten)]
         on: On,
+    },
+    /// Take a backup and prove it by restoring it on a scratch database. Only reads.
+    Backup {
+        /// Rows of tables by COPY, instead of everything by pg_dump.
+        #[arg(long)]
+        quick: bool,
+        /// Only these tables, as `schema.table` or `table`.
+        #[arg(long, value_name = "TABLE", value_delimiter = ',')]
+        tables: Vec<String>,
+        /// Only these schemas.
+        #[arg(long, value_name = "SCHEMA", value_delimiter = ',', conflicts_with = "tables")]
+        schemas: Vec<String>,
+        /// Folder to keep it in; without it, where the environment's backups are kept.
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+        /// Do not prove it now.
+        #[arg(long)]
+        unproven: bool,
+        /// Only say what it would hold and what not.
+        #[arg(long)]
+        preview: bool,
+        /// Target.
+        #[command(flatten)]
+        on: On,
+    },
+    /// List the backups of a target.
+    Backups(On),
+    /// Prove a backup by restoring it on a scratch database.
+    Prove {
+        /// The backup's id or folder.
+        backup: String,
+        /// Target that it is listed under.
+        #[command(flatten)]
+        on: On,
+    },
+    /// Put a backup back. What is there now is backed up first.
+    Restore {
+        /// The backup's id or folder.
+        backup: String,
+        /// Only the rows of these tables.
+        #[arg(long, value_name = "TABLE", value_delimiter = ',')]
+        tables: Vec<String>,
+        /// The backup is of another database: this target's name, typed; kept on record.
+        #[arg(long, value_name = "NAME")]
+        other_database: Option<String>,
+        /// Only say what it would lose.
+        #[arg(long)]
+        preview: bool,
+        /// Target.
+        #[command(flatten)]
+        on: On,
+        /// Confirmation.
+        #[command(flatten)]
+        confirm: Confirm,
+    },
+    /// Roll migrations back: what they made goes, what they dropped comes back from a backup. --migrations stays the
+    /// folder of the files.
+    Rollback {
+        /// The migrations, by name.
+        #[arg(required = true, value_name = "MIGRATION")]
+        names: Vec<String>,
+        /// Tables whose rows become what they were, too; what was written to them since is lost.
+        #[arg(long, value_name = "TABLE", value_delimiter = ',')]
+        rows_back: Vec<String>,
+        /// The backup that dropped rows come from, by its id; without it, the newest that fits.
+        #[arg(long, value_name = "ID")]
+        from: Option<String>,
+        /// Only show the plan.
+        #[arg(long)]
+        preview: bool,
+        /// Target.
+        #[command(flatten)]
+        on: On,
+        /// Confirmation.
+        #[command(flatten)]
+        confirm: Confirm,
+    },
+    /// Take the keys of backups to another computer, or bring them from one.
+    Keys {
+        /// Write them into this new file, encrypted.
+        #[arg(long, value_name = "FILE", conflicts_with = "import", required_unless_present = "import")]
+        export: Option<PathBuf>,
+        /// Add those of this file.
+        #[arg(long, value_name = "FILE")]
+        import: Option<PathBuf>,
+        /// File with the passphrase they leave and come under.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: PathBuf,
+        /// Print one JSON object and nothing else on standard output.
+        #[arg(long)]
+        json: bool,
     },
     /// Runs: list them, or show one and what became of it.
     Runs {

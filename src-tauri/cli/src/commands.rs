@@ -1,7 +1,7 @@
 //! The commands: ask the engine, print, return an exit code.
 
 use crate::arguments::{Arguments, Command, Confirm, On, Way};
-use crate::{exit, seeds};
+use crate::{backups, exit, seeds};
 use drydock_engine::domain::change_set::DryRunReport;
 use drydock_engine::domain::environment::Tier;
 use drydock_engine::domain::migration::MigrationStatus;
@@ -23,12 +23,17 @@ pub(crate) struct Answer {
 /// Runs a command and prints its answer.
 pub async fn run(arguments: Arguments) -> u8 {
     let as_json = match &arguments.command {
-        Command::Status(on) | Command::Plan(on) | Command::DryRun(on) => on.json,
+        Command::Status(on) | Command::Plan(on) | Command::DryRun(on) | Command::Backups(on) => on.json,
+        Command::Keys { json, .. } => *json,
         Command::Apply { on, .. }
         | Command::Resolve { on, .. }
         | Command::Runs { on, .. }
         | Command::Seed { on, .. }
         | Command::Undo { on, .. }
+        | Command::Backup { on, .. }
+        | Command::Prove { on, .. }
+        | Command::Restore { on, .. }
+        | Command::Rollback { on, .. }
         | Command::Verify { on, .. } => on.json,
     };
     let answer = match answer(arguments).await {
@@ -62,6 +67,7 @@ fn outcome_of(failure: &Failure) -> &'static str {
 
 async fn answer(arguments: Arguments) -> Result<Answer, Failure> {
     let engine = Engine::open(&Engine::data_folder()?).await?;
+    backups::open_vault(&engine).await?;
     let answer = carry_out(&engine, arguments.command).await;
     engine.close_lines().await;
     answer
@@ -96,6 +102,44 @@ async fn carry_out(engine: &Engine, command: Command) -> Result<Answer, Failure>
         Command::Verify { checks, app, credentials, writing, on } => {
             let form = seeds::AppForm { app, credentials: credentials.as_deref(), writing };
             seeds::verify(engine, &target(engine, &on).await?, checks.as_deref(), form).await
+        }
+        Command::Backup { quick, tables, schemas, out, unproven, preview, on } => {
+            let target = target(engine, &on).await?;
+            let wish = backups::Wish {
+                quick,
+                tables: &tables,
+                schemas: &schemas,
+                out: out.as_deref(),
+                unproven,
+                preview,
+            };
+            backups::take(engine, &target, &on, wish).await
+        }
+        Command::Backups(on) => backups::list(engine, &target(engine, &on).await?).await,
+        Command::Prove { backup, on } => {
+            backups::prove(engine, &target(engine, &on).await?, &on, &backup).await
+        }
+        Command::Restore { backup, tables, other_database, preview, on, confirm } => {
+            let target = target(engine, &on).await?;
+            let wish = backups::RestoreWish { backup: &backup, tables: &tables, other_database, preview };
+            backups::restore(engine, &target, &on, &confirm, wish).await
+        }
+        Command::Rollback { names, rows_back, from, preview, on, confirm } => {
+            let target = target(engine, &on).await?;
+            let started = Instant::now();
+            let request = backups::roll_back(&target, names, &rows_back, from);
+            let review = engine.roll_back_plan(&target, request).await?;
+            if preview {
+                return Ok(Answer {
+                    code: exit::DONE,
+                    json: review_json(&review),
+                    text: review_text(&review),
+                });
+            }
+            carry_through(engine, &target, &on, &confirm, review, started).await
+        }
+        Command::Keys { export, import, passphrase_file, .. } => {
+            backups::keys(engine, export.as_deref(), import.as_deref(), &passphrase_file).await
         }
         Command::Runs { run, search, on } => runs(engine, run.as_deref(), &search, &on).await,
     }
@@ -263,7 +307,7 @@ pub(crate) async fn try_plan(
 }
 
 /// Waits for a run, telling its progress on standard error; Ctrl+C asks it to stop.
-async fn follow(engine: &Engine, run: Run, quiet: bool) -> Result<Run, Failure> {
+pub(crate) async fn follow(engine: &Engine, run: Run, quiet: bool) -> Result<Run, Failure> {
     let (canceller, id) = (engine.clone(), run.id.clone());
     let listener = tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
@@ -353,6 +397,13 @@ pub(crate) async fn carry_through(
         report = tried;
     }
     let dry_run_seconds = trying.elapsed().as_secs_f64();
+    if confirm.back_up && review.plan.restore().is_none() {
+        let request = engine.backup_request_for(&review.plan.id).await?;
+        let run = follow(engine, engine.start_backup(target, request).await?, on.json).await?;
+        if let Some(failure) = run.failure {
+            return Err(failure);
+        }
+    }
     let confirmation = Confirmation {
         digest: review.plan.digest.clone(),
         typed_name: confirm.confirm.clone(),

@@ -1,5 +1,6 @@
 //! What the web view may ask for, one file a panel. Every command is typed and names its environment.
 
+pub mod backups;
 pub mod connection;
 pub mod environments;
 pub mod migrations;

@@ -1,7 +1,7 @@
 //! One server, one engine, the real command line, and projects to try them on.
 
 use drydock_engine::adapters::postgres::connect::Way;
-use drydock_engine::adapters::sandbox::{Toolkit, schema_dump};
+use drydock_engine::adapters::{dumps::schema_dump, sandbox::Toolkit};
 use drydock_engine::domain::change_set::DryRunReport;
 use drydock_engine::domain::environment::Tier;
 use drydock_engine::domain::migration::{MigrationState, MigrationStatus};

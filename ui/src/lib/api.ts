@@ -2,6 +2,8 @@
 import { Channel } from "@tauri-apps/api/core";
 import * as bindings from "./bindings";
 import type {
+  BackupPolicy,
+  BackupRequest,
   CheckResult,
   CheckDraft,
   Confirmation,
@@ -15,6 +17,8 @@ import type {
   PlanPurpose,
   Result,
   RowQuery,
+  RestoreRequest,
+  RollBackRequest,
   RunEvent,
   SecretOf,
   SeedAnswers,
@@ -107,6 +111,24 @@ export const api = {
   exportRows: (runId: string, format: ExportFormat) => value(commands.rowsExport(runId, format)),
   reviewUndo: (runId: string) => value(commands.undoReview(runId)),
   planUndo: (runId: string, choices: UndoChoice[]) => value(commands.undoPlan(runId, choices)),
+
+  backups: (environmentId: string) => value(commands.backupShelf(environmentId)),
+  backup: (backupId: string) => value(commands.backupDetail(backupId)),
+  previewBackup: (environmentId: string, request: BackupRequest) =>
+    value(commands.backupPreview(environmentId, request)),
+  takeBackup: (environmentId: string, request: BackupRequest) => value(commands.backupStart(environmentId, request)),
+  proveBackup: (environmentId: string, backupId: string) => value(commands.backupProve(environmentId, backupId)),
+  removeBackup: (environmentId: string, backupId: string) => value(commands.backupRemove(environmentId, backupId)),
+  setBackupPolicy: (environmentId: string, policy: BackupPolicy) =>
+    value(commands.backupPolicySet(environmentId, policy)),
+  exportBackupKeys: (path: string, passphrase: string) => value(commands.backupKeysExport(path, passphrase)),
+  importBackupKeys: (path: string, passphrase: string) => value(commands.backupKeysImport(path, passphrase)),
+
+  restoreLoss: (environmentId: string, request: RestoreRequest) => value(commands.restoreLoss(environmentId, request)),
+  planRestore: (environmentId: string, request: RestoreRequest) => value(commands.restorePlan(environmentId, request)),
+  planRollBack: (environmentId: string, request: RollBackRequest) =>
+    value(commands.rollBackPlan(environmentId, request)),
+  backupFor: (planId: string) => value(commands.backupForPlan(planId)),
 
   lastVerification: (environmentId: string) => value(commands.verificationLast(environmentId)),
   verify: (environmentId: string, writing: string[] = []) => value(commands.verify(environmentId, writing)),

@@ -644,6 +644,149 @@ async undoPlan(runId: string, choices: UndoChoice[]) : Promise<Result<PlanReview
 }
 },
 /**
+ * The backups of an environment.
+ */
+async backupShelf(environmentId: string) : Promise<Result<BackupShelf, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("backup_shelf", { environmentId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * One backup with its evidence.
+ */
+async backupDetail(backupId: string) : Promise<Result<BackupDetail, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("backup_detail", { backupId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * What a backup would be; stores nothing.
+ */
+async backupPreview(environmentId: string, request: BackupRequest) : Promise<Result<BackupPreview, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("backup_preview", { environmentId, request }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Starts a backup; returns the run's id.
+ */
+async backupStart(environmentId: string, request: BackupRequest) : Promise<Result<string, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("backup_start", { environmentId, request }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Starts the proof of a backup; returns the run's id.
+ */
+async backupProve(environmentId: string, backupId: string) : Promise<Result<string, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("backup_prove", { environmentId, backupId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Removes a backup.
+ */
+async backupRemove(environmentId: string, backupId: string) : Promise<Result<BackupShelf, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("backup_remove", { environmentId, backupId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Changes how backups of an environment are kept and when they are taken.
+ */
+async backupPolicySet(environmentId: string, policy: BackupPolicy) : Promise<Result<BackupShelf, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("backup_policy_set", { environmentId, policy }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Writes the keys of backups into a new file, encrypted with a passphrase that was handed in.
+ */
+async backupKeysExport(path: string, passphrase: string) : Promise<Result<number, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("backup_keys_export", { path, passphrase }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Adds the keys of an exported file.
+ */
+async backupKeysImport(path: string, passphrase: string) : Promise<Result<number, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("backup_keys_import", { path, passphrase }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * What going back to a backup would lose, and the ways that are open.
+ */
+async restoreLoss(environmentId: string, request: RestoreRequest) : Promise<Result<RestoreLoss, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("restore_loss", { environmentId, request }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Plans a restore.
+ */
+async restorePlan(environmentId: string, request: RestoreRequest) : Promise<Result<PlanReview, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("restore_plan", { environmentId, request }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Plans to roll migrations back.
+ */
+async rollBackPlan(environmentId: string, request: RollBackRequest) : Promise<Result<PlanReview, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("roll_back_plan", { environmentId, request }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * The backup that would cover a plan: the tables it touches, where its dry run showed them, else all.
+ */
+async backupForPlan(planId: string) : Promise<Result<BackupRequest, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("backup_for_plan", { planId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
  * What was read last; reads nothing.
  */
 async verificationLast(environmentId: string) : Promise<Result<Verification, Failure>> {
@@ -1013,6 +1156,386 @@ passes: number;
  * Lanes.
  */
 lanes: number }
+/**
+ * Take a backup.
+ */
+export type BackUpStep = { 
+/**
+ * The backup's id.
+ */
+backup_id: string; 
+/**
+ * What is asked for.
+ */
+request: BackupRequest }
+/**
+ * A backup with its evidence.
+ */
+export type BackupDetail = { 
+/**
+ * As listed.
+ */
+backup: BackupView; 
+/**
+ * The newest proof.
+ */
+proof: Proof | null; 
+/**
+ * The program that took it, with version and place.
+ */
+tool: BackupTool | null; 
+/**
+ * The server it is from: `PostgreSQL 15.18`, database and identity.
+ */
+source: string; 
+/**
+ * Seconds it took.
+ */
+seconds: number | null; 
+/**
+ * Files and whether their checksums are right, in words.
+ */
+files: string; 
+/**
+ * SHA-256 of its manifest, hex.
+ */
+sha256: string | null; 
+/**
+ * Its folder.
+ */
+folder: string; 
+/**
+ * Tables with their rows.
+ */
+tables: BackupTable[]; 
+/**
+ * What is not in it.
+ */
+left_out: LeftOut[]; 
+/**
+ * Why it is broken, if it is.
+ */
+failure: Failure | null }
+/**
+ * The key that backups are encrypted with.
+ */
+export type BackupKeyState = { 
+/**
+ * Its public half, `age1...`; `None`: none was made yet.
+ */
+recipient: string | null; 
+/**
+ * When it was last exported; without an export, losing this computer loses every backup.
+ */
+exported_at: string | null; 
+/**
+ * Why there can be none, and what to do.
+ */
+problem: Failure | null }
+/**
+ * What kind of backup.
+ */
+export type BackupKind = 
+/**
+ * Schema and rows, by `pg_dump`.
+ */
+"deep" | 
+/**
+ * The rows of tables, by COPY over our own connection.
+ */
+"quick"
+/**
+ * How backups of an environment are kept and when they are taken.
+ */
+export type BackupPolicy = { 
+/**
+ * Folder; empty: the console's own.
+ */
+folder: string; 
+/**
+ * Remove those older than this many days; the newest proven one of each kind stays. 0: never.
+ */
+keep_days: number; 
+/**
+ * Keep at most this many. 0: any number.
+ */
+keep_count: number; 
+/**
+ * Keep at most this many GB. 0: any size.
+ */
+keep_gb: number; 
+/**
+ * Take a deep one every day at this time of this computer, `02:00`, while the console is open.
+ */
+daily_at: string | null; 
+/**
+ * A finding when the newest proven deep one is older than this many hours. 0: never.
+ */
+old_after_hours: number; 
+/**
+ * Prove by itself up to this many MB of rows on the server; larger ones are asked about.
+ */
+prove_up_to_mb: number }
+/**
+ * What a backup would be, before it starts.
+ */
+export type BackupPreview = { 
+/**
+ * The answer in one sentence.
+ */
+headline: string; 
+/**
+ * Which program reads the database out, and why that one: `pg_dump 18.4 of the toolkit`.
+ */
+tool: string; 
+/**
+ * Why not another way, a line each: the rungs of the ladder that do not hold here.
+ */
+other_ways: string[]; 
+/**
+ * Tables it would hold.
+ */
+tables: number; 
+/**
+ * Rows as last analysed; `None`: some tables were never analysed.
+ */
+rows: number | null; 
+/**
+ * Bytes that the tables take on the server, indexes left out.
+ */
+source_bytes: number; 
+/**
+ * Bytes that are asked to be free before it starts.
+ */
+needed_bytes: number; 
+/**
+ * Bytes free where backups are kept; `None`: not known.
+ */
+free_bytes: number | null; 
+/**
+ * What is not in it.
+ */
+left_out: LeftOut[]; 
+/**
+ * Why it cannot be taken. Nothing is stored while there is one.
+ */
+refusals: string[]; 
+/**
+ * Where it would be kept.
+ */
+folder: string; 
+/**
+ * It would be proven by itself; `None`: it would, else the reason why it is asked for first.
+ */
+prove_later: string | null }
+/**
+ * A backup that is asked for.
+ */
+export type BackupRequest = { 
+/**
+ * Kind.
+ */
+kind: BackupKind; 
+/**
+ * What it is to hold.
+ */
+scope: BackupScope; 
+/**
+ * Prove it right afterwards.
+ */
+prove: boolean; 
+/**
+ * The plan that it is a restore point for.
+ */
+for_plan: string | null; 
+/**
+ * The folder to keep it in; `None`: where the environment's backups are kept.
+ */
+folder?: string | null }
+/**
+ * What a backup is to hold.
+ */
+export type BackupScope = 
+/**
+ * Everything that is the product's own.
+ */
+{ kind: "whole" } | 
+/**
+ * Some schemas.
+ */
+{ kind: "schemas"; schemas: string[] } | 
+/**
+ * Some tables.
+ */
+{ kind: "tables"; tables: TableName[] }
+/**
+ * The Backups panel.
+ */
+export type BackupShelf = { 
+/**
+ * The answer in one sentence.
+ */
+headline: string; 
+/**
+ * What follows.
+ */
+lead: string; 
+/**
+ * Newest first.
+ */
+backups: BackupView[]; 
+/**
+ * The newest proven deep backup.
+ */
+newest_proven: string | null; 
+/**
+ * State of the panel.
+ */
+outcome: Outcome; 
+/**
+ * What is due next, in one line.
+ */
+due: string; 
+/**
+ * Whether keys can be kept on this computer, and if not, what to do first.
+ */
+key: BackupKeyState; 
+/**
+ * How backups are kept.
+ */
+policy: BackupPolicy; 
+/**
+ * Where this environment's backups lie.
+ */
+folder: string; 
+/**
+ * Bytes that this environment's backups take.
+ */
+used_bytes: number; 
+/**
+ * Bytes free where they are kept; `None`: not known.
+ */
+free_bytes: number | null; 
+/**
+ * When it was read.
+ */
+read_at: string }
+/**
+ * How a backup stands on this computer.
+ */
+export type BackupState = 
+/**
+ * It is being taken.
+ */
+"taking" | 
+/**
+ * All of it is stored.
+ */
+"complete" | 
+/**
+ * It was not finished; nothing of it can be restored.
+ */
+"broken" | 
+/**
+ * Its folder is gone.
+ */
+"gone"
+/**
+ * A table of a backup as the screen lists it.
+ */
+export type BackupTable = { 
+/**
+ * Name.
+ */
+table: TableName; 
+/**
+ * Rows.
+ */
+rows: number }
+/**
+ * The program that read the database out.
+ */
+export type BackupTool = { 
+/**
+ * `pg_dump` or `COPY`.
+ */
+name: string; 
+/**
+ * Its version.
+ */
+version: string; 
+/**
+ * Where it ran: `the toolkit`, `this computer`, `our own connection`.
+ */
+place: string }
+/**
+ * A backup as the panel lists it.
+ */
+export type BackupView = { 
+/**
+ * Id.
+ */
+id: string; 
+/**
+ * Environment it is from; `None` for `DATABASE_URL`.
+ */
+environment_id: string | null; 
+/**
+ * That environment's name then.
+ */
+environment_name: string; 
+/**
+ * Kind.
+ */
+kind: BackupKind; 
+/**
+ * How it stands.
+ */
+state: BackupState; 
+/**
+ * When its snapshot was taken; while it is being taken, when it began.
+ */
+taken_at: string; 
+/**
+ * What it holds: `43 tables`, or why it is broken.
+ */
+holds: string; 
+/**
+ * Tables.
+ */
+tables: number; 
+/**
+ * Rows.
+ */
+rows: number; 
+/**
+ * Bytes on this computer.
+ */
+bytes: number; 
+/**
+ * Whether it can be trusted.
+ */
+proof: ProofState; 
+/**
+ * When that was found out.
+ */
+proof_at: string | null; 
+/**
+ * The run that took it.
+ */
+run_id: string | null; 
+/**
+ * That run's number.
+ */
+run_number: number | null; 
+/**
+ * Where it came from, if it was not taken here: `imported from nightly.dump`.
+ */
+imported: string | null; 
+/**
+ * Its key is on this computer.
+ */
+has_key: boolean }
 /**
  * A block of a profile.
  */
@@ -2237,6 +2760,26 @@ export type FailureCode =
  */
 "DRY-1225" | 
 /**
+ * A backup cannot be taken as it was asked for.
+ */
+"DRY-1226" | 
+/**
+ * A backup is not what was stored, or was never finished.
+ */
+"DRY-1227" | 
+/**
+ * The key of a backup is not on this computer.
+ */
+"DRY-1228" | 
+/**
+ * A backup cannot be restored like that.
+ */
+"DRY-1229" | 
+/**
+ * What was restored is not what was stored, so nothing of it was kept.
+ */
+"DRY-1230" | 
+/**
  * The migrations folder does not exist or cannot be read.
  */
 "DRY-1301" | 
@@ -2284,6 +2827,10 @@ export type FailureCode =
  * A step took longer than allowed.
  */
 "DRY-1702" | 
+/**
+ * A disk of this computer is full.
+ */
+"DRY-1803" | 
 /**
  * A setting is out of its range.
  */
@@ -2858,6 +3405,18 @@ started_at: string;
  */
 applied_steps_count: number }
 /**
+ * Something that a backup does not hold.
+ */
+export type LeftOut = { 
+/**
+ * What: `2 large objects`.
+ */
+what: string; 
+/**
+ * Why, and where else it can be had.
+ */
+why: string }
+/**
  * How an environment's line stands, for the banner.
  */
 export type LineStatus = { 
@@ -2941,6 +3500,38 @@ held_seconds: number;
  * Seconds it was held in the dry run: to the end of the whole dry run.
  */
 dry_run_seconds: number }
+/**
+ * Sums over tables.
+ */
+export type LossTotals = { 
+/**
+ * Rows added since.
+ */
+new: number; 
+/**
+ * Rows changed since.
+ */
+changed: number; 
+/**
+ * Rows deleted since.
+ */
+deleted: number; 
+/**
+ * Tables of which it is not known.
+ */
+unknown: number }
+/**
+ * A table that goes.
+ */
+export type LostTable = { 
+/**
+ * Table.
+ */
+table: TableName; 
+/**
+ * Rows that are in it now; `None`: not known.
+ */
+rows: number | null }
 /**
  * Run one migration and record it.
  */
@@ -3576,7 +4167,23 @@ export type PlanPurpose =
 /**
  * Take back the rows of a run.
  */
-{ kind: "undo"; run_id: string; run_number: number; run_title: string }
+{ kind: "undo"; run_id: string; run_number: number; run_title: string } | 
+/**
+ * Take a backup.
+ */
+{ kind: "back_up"; words: string } | 
+/**
+ * Prove a backup.
+ */
+{ kind: "prove"; words: string } | 
+/**
+ * Roll migrations back.
+ */
+{ kind: "roll_back"; migrations: string[] } | 
+/**
+ * Restore a backup.
+ */
+{ kind: "restore"; words: string }
 /**
  * A plan with everything its review screen shows.
  */
@@ -3738,6 +4345,86 @@ export type ProfileWork =
  */
 { kind: "unreadable" }
 /**
+ * What came of restoring a backup on a scratch database.
+ */
+export type Proof = { 
+/**
+ * The answer.
+ */
+state: ProofState; 
+/**
+ * When it ended.
+ */
+at: string; 
+/**
+ * Seconds it took.
+ */
+seconds: number; 
+/**
+ * Where it was restored: `PostgreSQL 18.4 of the sandbox`.
+ */
+server: string; 
+/**
+ * What was compared.
+ */
+facts: ProofFact[]; 
+/**
+ * What a proof there cannot show.
+ */
+notes: string[] }
+/**
+ * One comparison of a proof.
+ */
+export type ProofFact = { 
+/**
+ * In words: `Row counts are the same`.
+ */
+title: string; 
+/**
+ * The outcome.
+ */
+outcome: Outcome; 
+/**
+ * The number beside it: `43 of 43`.
+ */
+figure: string; 
+/**
+ * What differed, a line each, at most twenty.
+ */
+differences: string[] }
+/**
+ * Whether a backup can be trusted.
+ */
+export type ProofState = 
+/**
+ * Never restored.
+ */
+"unproven" | 
+/**
+ * It is being restored right now.
+ */
+"proving" | 
+/**
+ * Restored and equal to what was stored.
+ */
+"proven" | 
+/**
+ * Restored, and something differed; or its files are not what was stored.
+ */
+"failed" | 
+/**
+ * It could not be found out.
+ */
+"unknown"
+/**
+ * Prove a backup.
+ */
+export type ProveStep = { 
+/**
+ * The backup's id.
+ */
+backup_id: string }
+/**
  * A column of a query.
  */
 export type QueryColumn = { 
@@ -3882,6 +4569,218 @@ found: AnswerFound[];
  */
 kept: string[] }
 /**
+ * Where a backup is to be restored.
+ */
+export type RestoreInto = 
+/**
+ * The target of this environment, in place: one transaction, compared before it ends.
+ */
+{ kind: "target" } | 
+/**
+ * A new database beside it, compared, then given the old one's name. The old one is kept under another.
+ */
+{ kind: "swap" } | 
+/**
+ * A new database beside it, of this name. Nothing else is touched.
+ */
+{ kind: "new_database"; name: string }
+/**
+ * What going back to a backup would lose.
+ */
+export type RestoreLoss = { 
+/**
+ * The answer: `Going back to 14:02 loses 56 minutes of work.`
+ */
+headline: string; 
+/**
+ * What follows.
+ */
+lead: string; 
+/**
+ * Tables that changed since, those with most changes first.
+ */
+tables: TableLoss[]; 
+/**
+ * Tables that did not change since.
+ */
+unchanged: number; 
+/**
+ * Rows of the tables that the restore would touch.
+ */
+totals: LossTotals; 
+/**
+ * Why the rows of a table cannot be put back as they are, a line each; a restore in place is closed then.
+ */
+obstacles: string[]; 
+/**
+ * Sessions that would be cut or would have to wait.
+ */
+sessions: number; 
+/**
+ * The ways that are open, with what each does.
+ */
+ways: RestoreWay[]; 
+/**
+ * When it was read.
+ */
+read_at: string }
+/**
+ * A restore that is asked for.
+ */
+export type RestoreRequest = { 
+/**
+ * The backup.
+ */
+backup_id: string; 
+/**
+ * What of it.
+ */
+what: RestoreWhat; 
+/**
+ * Where.
+ */
+into: RestoreInto; 
+/**
+ * It is from another database than this target: the target's name, typed, and kept on record.
+ */
+other_database: string | null }
+/**
+ * Restore a backup.
+ */
+export type RestoreStep = { 
+/**
+ * As asked for.
+ */
+request: RestoreRequest; 
+/**
+ * SHA-256 of the backup's manifest.
+ */
+sha256: string; 
+/**
+ * Kind of the backup.
+ */
+backup_kind: BackupKind; 
+/**
+ * When the backup was taken.
+ */
+taken_at: string; 
+/**
+ * Tables whose rows are replaced.
+ */
+tables: RestoredTable[]; 
+/**
+ * All objects of these schemas are replaced; empty: only rows.
+ */
+schemas: string[]; 
+/**
+ * What it loses, as it was read when the plan was made.
+ */
+loss: LossTotals }
+/**
+ * A way to restore.
+ */
+export type RestoreWay = { 
+/**
+ * Which.
+ */
+into: RestoreInto; 
+/**
+ * In words.
+ */
+title: string; 
+/**
+ * What it does, and what stays as it is.
+ */
+detail: string; 
+/**
+ * Why it is closed.
+ */
+closed: string | null }
+/**
+ * What of a backup is to be restored.
+ */
+export type RestoreWhat = 
+/**
+ * All of it.
+ */
+{ kind: "everything" } | 
+/**
+ * The rows of some tables.
+ */
+{ kind: "tables"; tables: TableName[] } | 
+/**
+ * Some rows of one table.
+ */
+{ kind: "rows"; table: TableName; keys: string[][] }
+/**
+ * A table that a restore touches.
+ */
+export type RestoredTable = { 
+/**
+ * Table.
+ */
+table: TableName; 
+/**
+ * Rows that come back.
+ */
+rows: number; 
+/**
+ * It is not there any more and is made again.
+ */
+made: boolean }
+/**
+ * A roll back that is asked for.
+ */
+export type RollBackRequest = { 
+/**
+ * The migrations.
+ */
+migrations: string[]; 
+/**
+ * Tables whose rows are to be as they were before, too; all that was written to them since is lost.
+ */
+rows_back: TableName[]; 
+/**
+ * The backup that dropped rows and values come from; `None`: the newest that fits.
+ */
+backup_id: string | null }
+/**
+ * Roll migrations back, in one transaction.
+ */
+export type RollBackStep = { 
+/**
+ * The migrations, newest first.
+ */
+migrations: string[]; 
+/**
+ * Takes away what they made, in the order in which it can go.
+ */
+remove: RepairStatement[]; 
+/**
+ * Makes again what they dropped, as far as rows need it.
+ */
+make: RepairStatement[]; 
+/**
+ * Rows and values that come back from the backup.
+ */
+rows: RowsBack[]; 
+/**
+ * Makes the rest again: keys, indexes, references, views.
+ */
+finish: RepairStatement[]; 
+/**
+ * The ledger's rows that are marked as rolled back, as they were.
+ */
+ledger: LedgerRow[]; 
+/**
+ * The backup, and the SHA-256 of its manifest.
+ */
+backup: [string, string] | null; 
+/**
+ * Tables that go, with the rows that are in them now.
+ */
+lost: LostTable[] }
+/**
  * A changed row.
  */
 export type RowChange = { 
@@ -3997,6 +4896,22 @@ offset: number;
  * At most so many, up to 500.
  */
 limit: number }
+/**
+ * Rows or values that come back.
+ */
+export type RowsBack = { 
+/**
+ * Table.
+ */
+table: TableName; 
+/**
+ * Only these columns, by the table's key; `None`: all rows.
+ */
+columns: string[] | null; 
+/**
+ * Rows there are now are replaced.
+ */
+replace: boolean }
 /**
  * How long the files of changed rows are kept, in days, from 1 to 3,650.
  */
@@ -4122,6 +5037,10 @@ export type RunEventKind =
  */
 { kind: "rows"; index: number; table: string; done: number; total: number; all_done: number; all: number; seconds: number } | 
 /**
+ * Bytes read out, stored, restored or compared so far.
+ */
+{ kind: "moved"; index: number; verb: string; tables_done: number; tables_total: number; bytes: number; bytes_total: number; seconds: number } | 
+/**
  * The run waits for a lock.
  */
 { kind: "waiting"; index: number; blockers: Blocker[]; attempt: number; attempts: number } | 
@@ -4148,7 +5067,15 @@ export type RunKind =
 /**
  * Applies a plan.
  */
-"apply"
+"apply" | 
+/**
+ * Takes a backup.
+ */
+"back_up" | 
+/**
+ * Proves a backup by restoring it on a scratch database.
+ */
+"prove"
 /**
  * How a run stands.
  */
@@ -4817,6 +5744,22 @@ export type Step =
  */
 ({ kind: "call" } & CallStep) | 
 /**
+ * Take a backup. It only reads.
+ */
+({ kind: "back_up" } & BackUpStep) | 
+/**
+ * Restore a backup on a scratch database and compare.
+ */
+({ kind: "prove" } & ProveStep) | 
+/**
+ * Put a backup's rows, or all of it, in the place of what is there now.
+ */
+({ kind: "restore" } & RestoreStep) | 
+/**
+ * Roll migrations back, in one transaction.
+ */
+({ kind: "roll_back" } & RollBackStep) | 
+/**
  * Read again and compare with what was planned.
  */
 { kind: "verify" }
@@ -4928,6 +5871,42 @@ named: boolean;
  * `None`: all changes of this table are shown, and that is proven. Else why it is not known.
  */
 unknown: string | null }
+/**
+ * What became of a table's rows since a backup.
+ */
+export type TableLoss = { 
+/**
+ * Table.
+ */
+table: TableName; 
+/**
+ * Rows added since, lost; `None`: not known.
+ */
+new: number | null; 
+/**
+ * Rows changed since, their changes lost; `None`: not known.
+ */
+changed: number | null; 
+/**
+ * Rows deleted since, back again; `None`: not known.
+ */
+deleted: number | null; 
+/**
+ * What else there is to say, or why it is not known.
+ */
+note: string | null }
+/**
+ * A table by its full name.
+ */
+export type TableName = { 
+/**
+ * Schema.
+ */
+schema: string; 
+/**
+ * Name.
+ */
+name: string }
 /**
  * Rows changed in one table.
  */

@@ -21,6 +21,7 @@ export type FailureAction =
   | "repin"
   | "repair"
   | "seeds"
+  | "backups"
   | "runs";
 
 type Entry = { tone: Tone; action: FailureAction };
@@ -69,6 +70,11 @@ const table: Partial<Record<Trouble["code"], Entry>> = {
   "DRY-1221": { tone: "warn", action: "runs" },
   "DRY-1223": { tone: "warn", action: "again" },
   "DRY-1224": { tone: "warn", action: "again" },
+  "DRY-1226": { tone: "warn", action: "backups" },
+  "DRY-1227": { tone: "block", action: "backups" },
+  "DRY-1228": { tone: "block", action: "backups" },
+  "DRY-1229": { tone: "warn", action: "backups" },
+  "DRY-1230": { tone: "block", action: "backups" },
   "DRY-1301": { tone: "block", action: "choose_folder" },
   "DRY-1401": { tone: "block", action: "settings" },
   "DRY-1402": { tone: "warn", action: "vault" },
@@ -97,6 +103,7 @@ export const actionWords: Record<FailureAction, string> = {
   repin: "Compare the databases",
   repair: "Open the failed migration",
   seeds: "Open the seeds",
+  backups: "Open the backups",
   runs: "Open the runs",
 };
 

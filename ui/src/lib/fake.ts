@@ -1,7 +1,8 @@
 /**
  * A shell made of memory, for the screens' tests and for drawing. Chosen by the build (`--mode fake`), never in the
  * product. `?scenario=` picks a state: empty, slow, broken, again, many, lock, sandbox-missing, secret, changed, vault,
- * ssh, those of `fakeSsh`, of `fakeSeeds`, of `fakeChecks` and of `fakeSetup`.
+ * ssh, those of `fakeSsh`, of `fakeSeeds`, of `fakeChecks`, of `fakeSetup`, of `fakeBackups`
+ * and of `fakeRestore`.
  */
 import type {
   commands as shell,
@@ -29,6 +30,9 @@ import type {
   Step,
   SshQuestionEvent,
 } from "./bindings";
+import { backupCommands } from "./fakeBackupCommands";
+import { isRestore, restore, restoreCommands } from "./fakeRestore";
+import type { FakeStage } from "./fakeStage";
 import { lineOf, pinOf, sshChoice, sshWalk, sshWorld, transportFrom } from "./fakeSsh";
 import * as rows from "./fakeRows";
 import { seedCommands } from "./fakeSeedCommands";
@@ -679,35 +683,96 @@ function end(run: Run, status: Run["status"], aftermath: string[]) {
   if (stream !== undefined) stream.done = true;
 }
 
-function startRun(world: World, plan: Plan, kind: Run["kind"]): Run {
+const verbs: Record<Step["kind"], string> = {
+  check: "Check",
+  create_ledger: "Create ledger",
+  migrate: "Migrate",
+  run_statements: "Repair",
+  resolve: "Resolve",
+  seed: "Seed",
+  undo: "Undo",
+  call: "Call",
+  back_up: "Back up",
+  prove: "Prove",
+  restore: "Restore",
+  roll_back: "Roll back",
+  verify: "Verify",
+};
+
+function stepTitle(step: Step, kind: Run["kind"]): string {
+  const reads = kind === "back_up" || kind === "prove";
+  switch (step.kind) {
+    case "check":
+      return reads ? "Same database, plan fits the present state" : "identity, ledger, catalogue and files";
+    case "create_ledger":
+      return "_prisma_migrations";
+    case "migrate":
+      return step.name;
+    case "seed":
+    case "call":
+      return step.title;
+    case "undo":
+      return count(step.rows, "row change");
+    case "back_up":
+      return step.request.scope.kind === "whole"
+        ? `the whole database, ${step.request.kind}`
+        : `some tables, ${step.request.kind}`;
+    case "prove":
+      return "Restore on a scratch database and compare";
+    case "restore":
+      return "everything of the backup";
+    case "roll_back":
+      return step.migrations.join(", ");
+    case "verify":
+      return reads
+        ? "Keep the result"
+        : kind === "dry_run"
+          ? "everything is taken back"
+          : "ledger and catalogue as planned";
+    default:
+      return step.migration;
+  }
+}
+
+/** Puts a run on: its steps queued, its stream open. */
+function beginRun(world: World, plan: Plan, kind: Run["kind"], title: string): Run {
   runNumber += 1;
-  const verbs = {
-    check: "Check",
-    create_ledger: "Create ledger",
-    migrate: "Migrate",
-    run_statements: "Repair",
-    resolve: "Resolve",
-    seed: "Seed",
-    undo: "Undo",
-    call: "Call",
-    verify: "Verify",
-  } as const;
-  const title = (step: Step) =>
-    step.kind === "migrate"
-      ? step.name
-      : step.kind === "check"
-        ? "identity, ledger, catalogue and files"
-        : step.kind === "verify"
-          ? kind === "dry_run"
-            ? "everything is taken back"
-            : "ledger and catalogue as planned"
-          : step.kind === "create_ledger"
-            ? "_prisma_migrations"
-            : step.kind === "seed" || step.kind === "call"
-              ? step.title
-              : step.kind === "undo"
-                ? count(step.rows, "row change")
-                : step.migration;
+  /* As the engine has it: a dry run of rows is one step. */
+  const ofRows = plan.steps.filter((step) => step.kind === "seed" || step.kind === "undo");
+  const reads = kind === "back_up" || kind === "prove";
+  const run: Run = {
+    ...fake.blankRun(`run-${runNumber}`, runNumber, world, "running", title),
+    plan_id: plan.id,
+    kind,
+    steps: (kind === "dry_run" && ofRows.length > 0 ? ofRows : plan.steps).map((step, index) => ({
+      index,
+      verb:
+        kind === "dry_run" && (step.kind === "seed" || step.kind === "undo")
+          ? "Dry run"
+          : reads && step.kind === "verify"
+            ? "Record"
+            : verbs[step.kind],
+      title: stepTitle(step, kind),
+      status: "queued",
+      seconds: null,
+      note: null,
+    })),
+  };
+  world.runs.unshift(run);
+  streams.set(run.id, { events: [], listeners: [], done: false, cancel: false });
+  emit(run, { kind: "status", status: "running" });
+  return run;
+}
+
+const stage: FakeStage = {
+  begin: beginRun,
+  emit,
+  step: setStep,
+  end,
+  isCancelled: (run) => streams.get(run.id)?.cancel === true,
+};
+
+function startRun(world: World, plan: Plan, kind: "dry_run" | "apply"): Run {
   const migrations = plan.steps.filter((step) => step.kind === "migrate").length;
   const what =
     plan.purpose.kind === "seed"
@@ -717,32 +782,7 @@ function startRun(world: World, plan: Plan, kind: Run["kind"]): Run {
         : migrations > 0
           ? count(migrations, "migration")
           : "the repair";
-  /* As the engine has it: a dry run of rows is one step. */
-  const stepsShown =
-    kind === "dry_run" && plan.steps.some((step) => step.kind === "seed" || step.kind === "undo")
-      ? plan.steps.filter((step) => step.kind === "seed" || step.kind === "undo")
-      : plan.steps;
-  const run: Run = {
-    ...fake.blankRun(
-      `run-${runNumber}`,
-      runNumber,
-      world,
-      "running",
-      kind === "dry_run" ? `Dry run of ${what}` : `Apply ${what}`,
-    ),
-    plan_id: plan.id,
-    kind,
-    steps: stepsShown.map((step, index) => ({
-      index,
-      verb: kind === "dry_run" && (step.kind === "seed" || step.kind === "undo") ? "Dry run" : verbs[step.kind],
-      title: title(step),
-      status: "queued",
-      seconds: null,
-      note: null,
-    })),
-  };
-  world.runs.unshift(run);
-  streams.set(run.id, { events: [], listeners: [], done: false, cancel: false });
+  const run = beginRun(world, plan, kind, kind === "dry_run" ? `Dry run of ${what}` : `Apply ${what}`);
   void perform(world, plan, run);
   return run;
 }
@@ -750,7 +790,6 @@ function startRun(world: World, plan: Plan, kind: Run["kind"]): Run {
 async function perform(world: World, plan: Plan, run: Run) {
   const stream = streams.get(run.id);
   const migrations = run.steps.filter((step) => step.verb === "Migrate");
-  emit(run, { kind: "status", status: "running" });
   const ofRows = plan.purpose.kind === "seed" || plan.purpose.kind === "undo";
   for (const step of run.steps) {
     setStep(run, step.index, { status: "started" });
@@ -1145,7 +1184,15 @@ export const commands: typeof shell = {
         "Nothing was written.",
         "Type the environment's name.",
       );
-    const run = startRun(worldOf(found.plan.environment_id), found.plan, "apply");
+    const world = worldOf(found.plan.environment_id);
+    if (isRestore(planId)) {
+      const run = beginRun(world, found.plan, "apply", "Restore a backup");
+      for (const step of run.steps)
+        if (step.verb === "Prove") Object.assign(step, { verb: "Restore", title: "the backup" });
+      void restore(run, { pace, stage });
+      return ok(run.id);
+    }
+    const run = startRun(world, found.plan, "apply");
     run.confirmation = confirmation;
     return ok(run.id);
   },
@@ -1229,6 +1276,8 @@ export const commands: typeof shell = {
     },
   }),
   ...setupCommands(scenario),
+  ...backupCommands({ scenario, pace, worldOf, worlds: () => worlds, obstacle, plan: makePlan, stage }),
+  ...restoreCommands({ scenario, pace, worldOf, plan: makePlan, stage }),
   settingsGet: async () => ok(settings),
   async settingsSet(chosen) {
     settings = chosen;

@@ -5,7 +5,7 @@ export type InstrumentPlace = {
   name: Instrument | "seeds" | "backups" | "verification" | "checklist" | "app_and_logs";
   title: string;
   key: string;
-  panel: "doctor" | "migrations" | "drift" | "seeds" | "verification" | "runs" | null;
+  panel: "doctor" | "migrations" | "drift" | "seeds" | "backups" | "verification" | "runs" | null;
   /** What it will answer, in one line. */
   will: string;
   /** Seconds after which a value counts as stale. */
@@ -23,8 +23,8 @@ export const instruments: InstrumentPlace[] = [
     name: "backups",
     title: "Backups",
     key: "5",
-    panel: null,
-    will: "Not built yet. Will take backups and prove them.",
+    panel: "backups",
+    will: "The panel tells what can be trusted, and since when.",
     good: 0,
   },
   { name: "verification", title: "Verification", key: "6", panel: "verification", will: "", good: 60 * MINUTES },

@@ -1,4 +1,5 @@
 import type { Action, DryRunReport, Gate, ObjectKind, Plan, PlanReview, Step } from "./bindings";
+import { requestWords } from "./backups";
 import { count, whole } from "./format";
 
 const kindWords: Record<ObjectKind, [string, string]> = {
@@ -106,6 +107,14 @@ export function actOf(plan: Plan): string {
       return `Apply the seed ${plan.purpose.title}`;
     case "undo":
       return `Undo ${count(takenBack(plan), "row change")}`;
+    case "back_up":
+      return `Take ${plan.purpose.words}`;
+    case "prove":
+      return `Prove ${plan.purpose.words}`;
+    case "restore":
+      return `Restore ${plan.purpose.words}`;
+    case "roll_back":
+      return `Roll back ${count(plan.purpose.migrations.length, "migration")}`;
   }
 }
 
@@ -142,6 +151,26 @@ export function stepWords(step: Step): { verb: string; subject: string; how: str
         verb: "Call",
         subject: step.title,
         how: `${count(step.requests.length, "request")} to the app, in order.`,
+      };
+    case "back_up":
+      return {
+        verb: "Back up",
+        subject: requestWords(step.request),
+        how: "Read in one snapshot. Nothing is written to the database.",
+      };
+    case "prove":
+      return { verb: "Prove", subject: "", how: "It is restored on a scratch database and compared, row by row." };
+    case "restore":
+      return {
+        verb: "Restore",
+        subject: count(step.tables.length, "table"),
+        how: "In one transaction, compared before it is committed.",
+      };
+    case "roll_back":
+      return {
+        verb: "Roll back",
+        subject: step.migrations.join(", "),
+        how: `${count(step.remove.length + step.make.length + step.finish.length, "statement")}, in one transaction with the ledger.`,
       };
     case "verify":
       return {

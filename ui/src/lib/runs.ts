@@ -1,13 +1,16 @@
 import type { PlanPurpose, Run, RunStep } from "./bindings";
+import { isStored } from "./backups";
 import { count } from "./format";
 
 /** What a run is about. */
-export type Work = "migrations" | "seed" | "undo" | "app" | "repair" | "plan";
+export type Work = "migrations" | "seed" | "undo" | "app" | "repair" | "plan" | "backup" | "proof" | "restore";
 
 /** As its plan says, else as far as its steps tell: a dry run's steps name what they try, not how. */
 export function workOf(steps: RunStep[], purpose: PlanPurpose["kind"] | null): Work {
   if (steps.some((step) => step.verb === "Call")) return "app";
   if (purpose === "seed" || purpose === "undo") return purpose;
+  if (purpose === "back_up") return "backup";
+  if (purpose === "prove") return "proof";
   if (purpose !== null) return purpose === "apply_pending" || purpose === "baseline" ? "migrations" : "repair";
   const has = (verb: string) => steps.some((step) => step.verb === verb);
   if (has("Migrate") || steps.some((step) => step.verb === "Dry run" && /^\d{14}_/.test(step.title)))
@@ -15,7 +18,16 @@ export function workOf(steps: RunStep[], purpose: PlanPurpose["kind"] | null): W
   if (has("Seed")) return "seed";
   if (has("Undo") || steps.some((step) => step.verb === "Dry run" && step.title.startsWith("undo of run ")))
     return "undo";
+  /* A restore begins with a backup of what is there. */
+  if (has("Restore")) return "restore";
+  if (has("Back up")) return "backup";
+  if (has("Prove")) return "proof";
   return has("Dry run") ? "plan" : "repair";
+}
+
+/** It only reads the target. */
+export function onlyReads(work: Work): boolean {
+  return work === "backup" || work === "proof";
 }
 
 /** The steps that are migrations. */
@@ -30,6 +42,9 @@ const subjects: Record<Work, { one: string; whole: string }> = {
   app: { one: "requests", whole: "What the app was asked for" },
   repair: { one: "repair", whole: "The repair" },
   plan: { one: "plan", whole: "The plan" },
+  backup: { one: "backup", whole: "The backup" },
+  proof: { one: "proof", whole: "The proof" },
+  restore: { one: "restore", whole: "The restore" },
 };
 
 /** What a run at work is doing. */
@@ -45,11 +60,65 @@ export function liveHeadline(dry: boolean, steps: RunStep[], waits: boolean, wor
   }
   if (waits) return "The run waits for a lock.";
   if (work === "app") return "The app is being asked, request by request.";
+  if (work === "backup")
+    return isStored(steps) ? "The backup is stored. Now it is being proven." : "The backup is being taken.";
+  if (work === "proof") return "The backup is being proven.";
+  if (work === "restore") return "The backup is being restored.";
   return dry ? `Trying the ${subjects[work].one}. It will be taken back.` : `${subjects[work].whole} is being applied.`;
+}
+
+/** What stays when a run at work is cancelled now. */
+export function staysWhenCancelled(dry: boolean, steps: RunStep[], work: Work): string {
+  if (dry) return "Everything is taken back, as it would be at the end.";
+  const done = migrationsIn(steps, work).filter((step) => step.status === "done").length;
+  if (done > 0)
+    return `${count(done, "migration")} ${done === 1 ? "is" : "are"} in and ${done === 1 ? "stays" : "stay"} in.`;
+  switch (work) {
+    case "seed":
+    case "undo":
+      return "No row has changed.";
+    case "backup":
+      return isStored(steps)
+        ? "The backup is stored and stays, not proven. The database was only read."
+        : "Nothing of the backup is kept. The database was only read.";
+    case "proof":
+      return "The backup stays as it is. No database of yours was touched.";
+    case "restore":
+      return "What was there before stays.";
+    default:
+      return "Nothing has been applied yet.";
+  }
+}
+
+/** What a backup, a proof or a restore that is over has done. */
+function endedOfBackups(run: Run, work: "backup" | "proof" | "restore"): string {
+  const stored = isStored(run.steps);
+  const proven = run.steps.some((step) => step.verb === "Prove" && step.status === "done");
+  const words = {
+    backup: {
+      succeeded: proven ? "The backup is stored and proven." : "The backup is stored. It is not proven yet.",
+      cancelled: stored
+        ? "The proof was cancelled. The backup is stored, and not proven."
+        : "The backup was cancelled. Nothing of it was kept.",
+      failed: stored ? "The backup is stored, but it could not be proven." : "The backup was not taken.",
+    },
+    proof: {
+      succeeded: "The backup is proven: it was restored, and every row is as it was stored.",
+      cancelled: "The proof was cancelled. The backup is as it was.",
+      failed: "The backup could not be proven.",
+    },
+    restore: {
+      succeeded: "The backup is restored.",
+      cancelled: "The restore was cancelled.",
+      failed: "The restore did not get through.",
+    },
+  }[work];
+  return run.status === "succeeded" || run.status === "cancelled" ? words[run.status] : words.failed;
 }
 
 /** What a run that is over has done. */
 export function endedHeadline(run: Run, work: Work): string {
+  if (work === "backup" || work === "proof" || work === "restore") return endedOfBackups(run, work);
   const migrations = migrationsIn(run.steps, work);
   const done = migrations.filter((step) => step.status === "done").length;
   const total = migrations.length;

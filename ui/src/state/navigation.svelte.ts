@@ -1,4 +1,15 @@
-export type Panel = "overview" | "migrations" | "drift" | "seeds" | "verification" | "runs" | "doctor" | "edit";
+const panelNames = [
+  "overview",
+  "migrations",
+  "drift",
+  "seeds",
+  "backups",
+  "verification",
+  "runs",
+  "doctor",
+  "edit",
+] as const;
+export type Panel = (typeof panelNames)[number];
 
 /** Where the operator is. Written into the address, so that going back works. */
 export type Place =
@@ -8,9 +19,10 @@ export type Place =
   | { screen: "repair"; environment: string; migration: string }
   | { screen: "plan"; environment: string; plan: string }
   | { screen: "seed"; environment: string; profile: string }
+  | { screen: "backup"; environment: string; backup: string }
   | { screen: "run" | "rows" | "undo"; environment: string; run: string };
 
-const panels = new Set<string>(["overview", "migrations", "drift", "seeds", "verification", "runs", "doctor", "edit"]);
+const panels = new Set<string>(panelNames);
 
 export function addressOf(place: Place): string {
   const part = encodeURIComponent;
@@ -24,6 +36,8 @@ export function addressOf(place: Place): string {
       return `#/environment/${part(place.environment)}/plan/${part(place.plan)}`;
     case "seed":
       return `#/environment/${part(place.environment)}/seed/${part(place.profile)}`;
+    case "backup":
+      return `#/environment/${part(place.environment)}/backup/${part(place.backup)}`;
     case "run":
     case "rows":
     case "undo":
@@ -45,6 +59,7 @@ export function placeOf(address: string): Place | null {
   if (screen === "repair") return { screen, environment, migration: subject };
   if (screen === "plan") return { screen, environment, plan: subject };
   if (screen === "seed") return { screen, environment, profile: subject };
+  if (screen === "backup") return { screen, environment, backup: subject };
   if (screen === "run" || screen === "rows" || screen === "undo") return { screen, environment, run: subject };
   return null;
 }

@@ -6,6 +6,8 @@ export type Waiting = { index: number; blockers: Blocker[]; attempt: number; att
 export type Line = { at: string; text: string };
 /** Rows of a seed or an undo that were sent so far. */
 export type Rows = { index: number; table: string; done: number; total: number; allDone: number; all: number };
+/** Bytes and tables of a backup that were stored, restored or compared so far. */
+export type Moved = Extract<RunEvent["what"], { kind: "moved" }>;
 export type Progress = { index: number; done: number; total: number; statement: number | null; statements: number };
 
 /** A run as its events tell it: replayed from the beginning, then live. */
@@ -16,6 +18,7 @@ export class RunWatch {
   #waiting = $state.raw<Waiting | null>(null);
   #progress = $state.raw<Progress | null>(null);
   #rows = $state.raw<Rows | null>(null);
+  #moved = $state.raw<Moved | null>(null);
   #lines = $state.raw<Line[]>([]);
   #status = $state<RunStatus>("queued");
   #trouble = $state.raw<Trouble | null>(null);
@@ -43,6 +46,10 @@ export class RunWatch {
 
   get rows() {
     return this.#rows;
+  }
+
+  get moved() {
+    return this.#moved;
   }
 
   get lines() {
@@ -106,6 +113,9 @@ export class RunWatch {
         break;
       case "rows":
         this.#rows = { ...what, allDone: what.all_done };
+        break;
+      case "moved":
+        this.#moved = what;
         break;
       case "waiting":
         this.#waiting = what;

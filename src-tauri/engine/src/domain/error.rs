@@ -164,6 +164,16 @@ codes! {
     QueryRefused = "DRY-1224",
     /// The app did not answer a request as it should.
     AppFailed = "DRY-1225",
+    /// A backup cannot be taken as it was asked for.
+    BackupRefused = "DRY-1226",
+    /// A backup is not what was stored, or was never finished.
+    BackupDamaged = "DRY-1227",
+    /// The key of a backup is not on this computer.
+    BackupKeyMissing = "DRY-1228",
+    /// A backup cannot be restored like that.
+    RestoreRefused = "DRY-1229",
+    /// What was restored is not what was stored, so nothing of it was kept.
+    RestoreDiffers = "DRY-1230",
     /// The migrations folder does not exist or cannot be read.
     MigrationsUnreadable = "DRY-1301",
     /// A file is too large, or there are too many.
@@ -188,6 +198,8 @@ codes! {
     ServerError = "DRY-1701",
     /// A step took longer than allowed.
     TimedOut = "DRY-1702",
+    /// A disk of this computer is full.
+    DiskFull = "DRY-1803",
     /// A setting is out of its range.
     SettingInvalid = "DRY-1802",
     /// A file or folder could not be read or written.

@@ -1,6 +1,7 @@
 //! Pure types and rules: no I/O, no clock, no randomness. Everything else imports this; it imports nothing.
 
 pub mod address;
+pub mod backup;
 pub mod catalogue;
 pub mod change_set;
 pub mod doctor;
@@ -10,6 +11,7 @@ pub mod error;
 pub mod finding;
 pub mod http;
 pub mod identity;
+pub mod inventory;
 pub mod ledger;
 pub mod migration;
 pub mod overview;
@@ -17,6 +19,7 @@ pub mod plan;
 pub mod profile;
 pub mod provider;
 pub mod repair;
+pub mod rollback;
 pub mod run;
 pub mod sandbox;
 pub mod secret;

@@ -57,10 +57,30 @@ pub enum PlanPurpose {
         /// What it did, in words.
         run_title: String,
     },
+    /// Take a backup.
+    BackUp {
+        /// What it is to hold, in words: `a deep backup of the whole database`.
+        words: String,
+    },
+    /// Prove a backup.
+    Prove {
+        /// Which, in words: `the deep backup of 14:02`.
+        words: String,
+    },
+    /// Roll migrations back.
+    RollBack {
+        /// The migrations, newest first.
+        migrations: Vec<String>,
+    },
+    /// Restore a backup.
+    Restore {
+        /// What, in words: `3 tables from the deep backup of 14:02`.
+        words: String,
+    },
 }
 
 /// One unit of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(specta::Type))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Step {
@@ -97,6 +117,14 @@ pub enum Step {
     Undo(UndoStep),
     /// Ask the app to write. It cannot be tried, and not be taken back.
     Call(CallStep),
+    /// Take a backup. It only reads.
+    BackUp(super::backup::BackUpStep),
+    /// Restore a backup on a scratch database and compare.
+    Prove(super::backup::ProveStep),
+    /// Put a backup's rows, or all of it, in the place of what is there now.
+    Restore(super::backup::RestoreStep),
+    /// Roll migrations back, in one transaction.
+    RollBack(super::rollback::RollBackStep),
     /// Read again and compare with what was planned.
     Verify,
 }
@@ -247,7 +275,7 @@ pub struct MigrateStep {
 }
 
 /// A plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(specta::Type))]
 pub struct Plan {
     /// Random id.
@@ -292,7 +320,28 @@ impl Plan {
 
     /// Whether it stands on a profile or a run, and not on migration files.
     pub fn is_of_rows(&self) -> bool {
-        self.writes_rows() || self.call().is_some()
+        self.writes_rows() || self.call().is_some() || self.restore().is_some()
+    }
+
+    /// Whether it writes to no target: a backup or a proof.
+    pub fn only_reads(&self) -> bool {
+        matches!(self.purpose, PlanPurpose::BackUp { .. } | PlanPurpose::Prove { .. })
+    }
+
+    /// The roll back that it is.
+    pub fn roll_back(&self) -> Option<&super::rollback::RollBackStep> {
+        self.steps.iter().find_map(|step| match step {
+            Step::RollBack(roll_back) => Some(roll_back),
+            _ => None,
+        })
+    }
+
+    /// The restore that it is.
+    pub fn restore(&self) -> Option<&super::backup::RestoreStep> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Restore(restore) => Some(restore),
+            _ => None,
+        })
     }
 
     /// What it asks the app for.

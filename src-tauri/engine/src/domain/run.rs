@@ -13,6 +13,10 @@ pub enum RunKind {
     DryRun,
     /// Applies a plan.
     Apply,
+    /// Takes a backup.
+    BackUp,
+    /// Proves a backup by restoring it on a scratch database.
+    Prove,
 }
 
 /// How a run stands.
@@ -188,6 +192,23 @@ pub enum RunEventKind {
         /// Rows of all tables.
         all: u32,
         /// Seconds since the first row was sent.
+        seconds: f64,
+    },
+    /// Bytes read out, stored, restored or compared so far.
+    Moved {
+        /// Step index.
+        index: u32,
+        /// What is done with them: `stored`, `restored`, `compared`.
+        verb: String,
+        /// Tables that are done.
+        tables_done: u32,
+        /// Tables in all.
+        tables_total: u32,
+        /// Bytes that are done.
+        bytes: f64,
+        /// Bytes in all, estimated; 0: not known.
+        bytes_total: f64,
+        /// Seconds since it began.
         seconds: f64,
     },
     /// The run waits for a lock.

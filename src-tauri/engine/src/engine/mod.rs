@@ -1,5 +1,6 @@
 //! The public door: what the shell and `drydockctl` can ask for.
 
+mod backups;
 mod drift;
 mod environments;
 mod exports;
@@ -9,6 +10,7 @@ mod overview;
 mod plans;
 mod questions;
 mod rehearsal;
+mod rollback;
 mod runs;
 mod sandbox;
 mod seeds;
@@ -57,6 +59,8 @@ struct Inner {
     scripts: Mutex<HashMap<String, Arc<Script>>>,
     connections: tokio::sync::Mutex<HashMap<String, PgConnection>>,
     change_key: tokio::sync::Mutex<Option<ChangeKey>>,
+    /// One maker of a backup key at a time.
+    backup_keys: tokio::sync::Mutex<()>,
     /// One reader-then-writer of an environment's checks at a time.
     check_setup: tokio::sync::Mutex<()>,
     shown_rows: tokio::sync::Mutex<Option<seeds::ShownRows>>,
@@ -161,6 +165,7 @@ impl Engine {
                 scripts: Mutex::default(),
                 connections: tokio::sync::Mutex::default(),
                 change_key: tokio::sync::Mutex::default(),
+                backup_keys: tokio::sync::Mutex::default(),
                 check_setup: tokio::sync::Mutex::default(),
                 shown_rows: tokio::sync::Mutex::default(),
             }),

@@ -100,6 +100,19 @@ impl Engine {
                     .detail("If the database does not contain what they make, the drift panel will show it afterwards.");
                 Ok((steps, vec![finding]))
             }
+            PlanPurpose::RollBack { .. } => Err(Failure::new(
+                FailureCode::ResolveRefused,
+                "A roll back is planned from what the migrations made.",
+            )
+            .unchanged("Nothing was written.")
+            .next("Open the migration, or the run that applied it.")),
+            PlanPurpose::BackUp { .. } | PlanPurpose::Prove { .. } | PlanPurpose::Restore { .. } => {
+                Err(Failure::new(
+                    FailureCode::BackupRefused,
+                    "A backup is taken, proven and restored from the Backups panel.",
+                )
+                .unchanged("Nothing was written."))
+            }
             PlanPurpose::Seed { .. } | PlanPurpose::Undo { .. } => Err(Failure::new(
                 FailureCode::ProfileInvalid,
                 "A seed and its undo are planned from a profile and its answers.",
@@ -316,6 +329,9 @@ impl Engine {
                 Err(failure) => failure.what,
             }
         };
+        // Backups that cannot be listed are none.
+        let backups = self.store().backups(&target.key()).await.unwrap_or_default();
+        let clock = Utc::now();
         match self.fingerprint_now(target, files).await {
             Ok((identity, verdict, now)) => {
                 let view = match verdict {
@@ -329,9 +345,20 @@ impl Engine {
                     }
                     _ => IdentityView::Same(identity.short()),
                 };
-                planning::gates(plan, &Present { identity: Some(view), fingerprint: Some(&now), dry_run })
+                let present = Present {
+                    identity: Some(view),
+                    fingerprint: Some(&now),
+                    dry_run,
+                    backups: &backups,
+                    now: clock,
+                };
+                planning::gates(plan, &present)
             }
-            Err(_) => planning::gates(plan, &Present { identity: None, fingerprint: None, dry_run }),
+            Err(_) => {
+                let present =
+                    Present { identity: None, fingerprint: None, dry_run, backups: &backups, now: clock };
+                planning::gates(plan, &present)
+            }
         }
     }
 
@@ -371,7 +398,7 @@ impl Engine {
                     GateKind::Fingerprint => "Make a new plan; it is shown what is there now.",
                     GateKind::DryRun => "Run the dry run, or read why it did not get through.",
                     GateKind::RestorePoint => {
-                        "Type why it is applied without a restore point, in eight characters or more; the reason is kept on record."
+                        "Take a backup and have it proven, or type why it is applied without one, in eight characters or more; the reason is kept on record."
                     }
                     GateKind::Identity => "Test the connection and find out what is behind this address now.",
                     _ => "Read the finding and settle it first.",
@@ -448,6 +475,7 @@ impl Engine {
                     name: migrate.name.clone(),
                     sql: scripts.get(&migrate.name).cloned().unwrap_or_default(),
                     script: migrate.script.clone(),
+                    rows: None,
                 }),
                 Step::RunStatements { migration, statements, .. } => {
                     let text = joined(statements);
@@ -456,6 +484,7 @@ impl Engine {
                         name: format!("repair of {migration}"),
                         script: sql::analyse(&text),
                         sql: text,
+                        rows: None,
                     })
                 }
                 _ => None,

@@ -1,9 +1,15 @@
 //! Pure planning: from files, ledger and catalogue to a plan. Never touches the network.
 
 pub mod address;
+pub mod backup;
+pub mod describe;
+pub mod dump;
 pub mod objects;
 pub mod plan;
 pub mod profile;
+pub mod rebuild;
+pub mod restore_point;
+pub mod rollback;
 pub mod seed;
 pub mod sql;
 pub mod status;

@@ -1,5 +1,7 @@
 //! (inventory, ledger, files) -> Plan. Pure: ids and the clock are passed in.
 
+use super::restore_point;
+use crate::domain::backup::{BackupRecord, RestoreInto, RestoreStep};
 use crate::domain::change_set::{DryRunReport, Tried};
 use crate::domain::environment::{GuardRules, Tier};
 use crate::domain::identity::TargetIdentity;
@@ -154,6 +156,10 @@ pub struct Present<'a> {
     pub fingerprint: Option<&'a Fingerprint>,
     /// The newest dry run of the plan.
     pub dry_run: Option<&'a DryRunReport>,
+    /// Backups of this environment.
+    pub backups: &'a [BackupRecord],
+    /// Now.
+    pub now: DateTime<Utc>,
 }
 
 /// How the target compares with the pin.
@@ -186,8 +192,11 @@ pub fn gates(plan: &Plan, present: &Present<'_>) -> Vec<Gate> {
         None => (Outcome::Unknown, "the database could not be read".to_owned()),
     };
     let dry_run = dry_run_gate(plan, present.dry_run);
-    let restore = if plan.rules.restore_point {
-        (Outcome::Unknown, "Drydock takes no backups yet; it cannot know of one".to_owned(), true)
+    let restore = if let Some(step) = plan.restore() {
+        (Outcome::Pass, restore_point_of(step), false)
+    } else if plan.rules.restore_point {
+        let (outcome, evidence) = restore_point::judge(plan, present.dry_run, present.backups, present.now);
+        (outcome, evidence, true)
     } else {
         (Outcome::Pass, "not required by this environment's rules".to_owned(), false)
     };
@@ -208,10 +217,51 @@ pub fn gates(plan: &Plan, present: &Present<'_>) -> Vec<Gate> {
     ]
 }
 
+/// What covers a restore.
+fn restore_point_of(step: &RestoreStep) -> String {
+    match step.request.into {
+        RestoreInto::Target | RestoreInto::Swap => {
+            "a backup of what is there now is taken first, in this run".to_owned()
+        }
+        RestoreInto::NewDatabase { .. } => "nothing that is there is touched".to_owned(),
+    }
+}
+
+/// The words of a restore.
+fn restore_review(step: &RestoreStep, what: &str) -> (String, String) {
+    let loss = &step.loss;
+    let changes = loss.new + loss.changed;
+    let headline = match &step.request.into {
+        RestoreInto::NewDatabase { name } => format!("This makes the database {name} from the backup."),
+        _ if loss.unknown > 0 => format!(
+            "This loses {changes} row changes, and what became of {} is not known.",
+            if loss.unknown == 1 { "1 table".to_owned() } else { format!("{} tables", loss.unknown) }
+        ),
+        _ if changes + loss.deleted < 1.0 => "Nothing has changed since the backup.".to_owned(),
+        _ => format!("This loses {changes} row changes made since the backup."),
+    };
+    let lead = match step.request.into {
+        RestoreInto::NewDatabase { .. } => "Nothing that is there is touched.".to_owned(),
+        RestoreInto::Swap => {
+            format!(
+                "It is for {what}. The database is made beside the old one, compared, and given its name."
+            )
+        }
+        RestoreInto::Target => {
+            format!("It is for {what}. It is all in or all out: compared before it is committed.")
+        }
+    };
+    (headline, lead)
+}
+
 fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
     if plan.call().is_some() {
         let words =
             "cannot be tried: the app writes; the requests are listed, rows are counted before and after";
+        return (Outcome::Warn, words.to_owned());
+    }
+    if plan.restore().is_some() {
+        let words = "cannot be tried; what it replaces is shown, and it is compared before it is committed";
         return (Outcome::Warn, words.to_owned());
     }
     if !needs_dry_run(plan) {
@@ -258,7 +308,9 @@ fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String
 
 fn lock_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
     let Some(report) = dry_run.filter(|report| report.digest == plan.digest) else {
-        return if plan.call().is_some() {
+        return if plan.restore().is_some() {
+            (Outcome::Warn, "the tables it replaces are locked until it is done".to_owned())
+        } else if plan.call().is_some() {
             (Outcome::Warn, "the app's own; not measured".to_owned())
         } else if needs_dry_run(plan) {
             (Outcome::Unknown, "measured by the dry run".to_owned())
@@ -292,7 +344,10 @@ fn duration(seconds: f64) -> String {
 /// Whether the plan runs SQL that can be tried.
 pub fn needs_dry_run(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| {
-        matches!(step, Step::Migrate(_) | Step::RunStatements { .. } | Step::Seed(_) | Step::Undo(_))
+        matches!(
+            step,
+            Step::Migrate(_) | Step::RunStatements { .. } | Step::Seed(_) | Step::Undo(_) | Step::RollBack(_)
+        )
     })
 }
 
@@ -433,10 +488,21 @@ pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> Pl
         PlanPurpose::Baseline { up_to } => format!("a baseline up to {up_to}"),
         PlanPurpose::Seed { title, .. } => format!("the seed {title}"),
         PlanPurpose::Undo { run_number, .. } => format!("the undo of run {run_number}"),
+        PlanPurpose::BackUp { words } => words.clone(),
+        PlanPurpose::Prove { words } => format!("a proof of {words}"),
+        PlanPurpose::Restore { words } => words.clone(),
+        PlanPurpose::RollBack { migrations } => match migrations.as_slice() {
+            [one] => format!("rolling back {one}"),
+            many => format!("rolling back {} migrations", many.len()),
+        },
     };
     let fitting = dry_run.filter(|report| needs_dry_run(&plan) && report.digest == plan.digest);
     if plan.writes_rows() {
         let (headline, lead) = rows_review(&plan, fitting.as_ref(), &what);
+        return PlanReview { plan, dry_run: fitting, gates, headline, lead };
+    }
+    if let Some(step) = plan.restore() {
+        let (headline, lead) = restore_review(step, &what);
         return PlanReview { plan, dry_run: fitting, gates, headline, lead };
     }
     let (headline, lead) = match &fitting {

@@ -5,6 +5,7 @@ mod apart;
 pub mod app;
 mod atomic;
 mod lost;
+pub mod restore;
 pub mod rows;
 mod statements;
 mod waiting;
@@ -56,6 +57,8 @@ pub struct Apply {
     pub rows: Option<rows::RowJob>,
     /// The requests to send, if the app writes.
     pub app: Option<app::AppJob>,
+    /// The backup to restore, if that is what it does.
+    pub restore: Option<restore::RestoreJob>,
     /// Reads the checks of what was written, as the run's last step; answers how they stand.
     pub checks: Mutex<Option<Checks>>,
     /// Live stream.
@@ -241,6 +244,13 @@ impl Apply {
                 }
                 Step::Seed(_) | Step::Undo(_) => self.write_rows(sessions, index).await,
                 Step::Call(_) => self.call_app(sessions, index).await,
+                Step::BackUp(_) => self.back_up_first().await,
+                // A run of its own.
+                Step::Prove(_) => Ok(None),
+                Step::Restore(_) | Step::RollBack(_) => self.in_one_transaction(sessions, index).await,
+                Step::Verify if self.plan.restore().is_some() => {
+                    Ok(Some("rows, counts and sequences were compared before it was committed".to_owned()))
+                }
                 Step::Verify if self.plan.is_of_rows() => Ok(Some(self.read_checks().await)),
                 Step::Verify => self.verify(sessions).await.map(Some),
             };

@@ -6,6 +6,7 @@ mod look;
 pub(super) mod watching;
 
 use super::events::Stream;
+use super::rollback::RollBack;
 use super::session::{Connector, Session, cancel_session};
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::script::{self, ScriptError, send};
@@ -20,6 +21,7 @@ use crate::planner::sql;
 use estimate::SpaceCap;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use watching::Watch;
@@ -35,6 +37,8 @@ pub struct Piece {
     pub sql: String,
     /// The text taken apart.
     pub script: Script,
+    /// Rows that are put back after the text ran.
+    pub rows: Option<Arc<RollBack>>,
 }
 
 /// What the dry run on the target found.
@@ -182,7 +186,36 @@ impl Course<'_> {
             });
             let text = sql::unwrapped(&piece.sql, &piece.script).unwrap_or_else(|| piece.sql.clone());
             let from = start.elapsed().as_secs_f64();
-            let sent = watching.over(send(&mut work.connection, text)).await;
+            let mut sent = watching.over(send(&mut work.connection, text)).await;
+            if let (Ok(()), Some(job)) = (&sent, &piece.rows) {
+                let index = u32::try_from(piece.step).unwrap_or(u32::MAX);
+                let connection = &mut work.connection;
+                let put = async {
+                    // A refusal by the server aborts the transaction, which the next look at it tells.
+                    match job.rows_back(connection, events, index).await {
+                        Ok(Some(aside)) => aside.put_back(connection).await.map(|()| None),
+                        Ok(None) => Ok(None),
+                        Err(failure) => Ok(Some(failure)),
+                    }
+                };
+                match watching.over(put).await {
+                    Ok(None) => {}
+                    Ok(Some(failure)) => {
+                        let why = failure.why.map_or(String::new(), |why| format!(" {why}"));
+                        let note = Some(format!("{}{why}", failure.what));
+                        result.trials.push(tried(
+                            piece,
+                            false,
+                            start.elapsed().as_secs_f64() - from,
+                            note,
+                            None,
+                        ));
+                        failed = true;
+                        break;
+                    }
+                    Err(error) => sent = Err(error),
+                }
+            }
             let seconds = start.elapsed().as_secs_f64() - from;
             let ran = sent.is_ok();
             let state = match sent {

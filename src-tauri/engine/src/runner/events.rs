@@ -50,6 +50,13 @@ impl Stream {
         Self { run_id: run_id.into(), sequence: Arc::default(), live, record }
     }
 
+    /// A stream that nobody watches and nothing records.
+    pub fn nowhere() -> Self {
+        let (live, _) = broadcast::channel(1);
+        let (record, _) = mpsc::unbounded_channel();
+        Self { run_id: "".into(), sequence: Arc::default(), live, record }
+    }
+
     /// Tells what happened.
     pub fn emit(&self, what: RunEventKind) {
         let event = RunEvent {

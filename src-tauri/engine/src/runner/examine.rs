@@ -202,10 +202,14 @@ fn on_server(step: &RunStep, planned: Option<&Step>, server: &Server) -> (String
             "see the failed migration: it shows what is there".to_owned(),
             if at_work { StepStatus::Started } else { StepStatus::Failed },
         ),
-        Some(Step::Seed(_) | Step::Undo(_)) if step.status == StepStatus::Done => {
+        Some(Step::Seed(_) | Step::Undo(_) | Step::Restore(_) | Step::RollBack(_))
+            if step.status == StepStatus::Done =>
+        {
             ("as the journal says".to_owned(), StepStatus::Done)
         }
-        Some(Step::Seed(_) | Step::Undo(_)) if begun => rows_on_server(step, server, at_work),
+        Some(Step::Seed(_) | Step::Undo(_) | Step::Restore(_) | Step::RollBack(_)) if begun => {
+            rows_on_server(step, server, at_work)
+        }
         Some(Step::Call(_)) if begun && step.status != StepStatus::Done => {
             ("the app was not asked what it did".to_owned(), StepStatus::Failed)
         }
@@ -291,6 +295,24 @@ fn words(examination: &mut Examination, alive: bool, open: bool, failed: bool, p
                 NextButton::ExamineAgain,
             ),
             _ => ("No row is in: the server took all of them back.", NextButton::NewPlan),
+        };
+        examination.headline = headline.to_owned();
+        examination.next = vec![next];
+        if examination.run.failure.is_none() && examination.run.status == RunStatus::NeedsAttention {
+            examination.unknown.push("Why the console stopped: its journal ends without a word.".to_owned());
+        }
+        return;
+    }
+    if plan.restore().is_some() || plan.roll_back().is_some() {
+        let verbs = ["Restore", "Roll back"];
+        let step = examination.rows.iter().find(|row| verbs.contains(&row.step.verb.as_str()));
+        let (headline, next) = match step.map(|row| row.outcome) {
+            Some(StepStatus::Done) => ("It got in, all of it.", NextButton::Nothing),
+            Some(StepStatus::Started) => (
+                "Whether it got in is not known: the server does not know the transaction any more.",
+                NextButton::ExamineAgain,
+            ),
+            _ => ("None of it got in: the database is as it was before.", NextButton::NewPlan),
         };
         examination.headline = headline.to_owned();
         examination.next = vec![next];

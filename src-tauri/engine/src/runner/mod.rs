@@ -1,6 +1,7 @@
 //! Executes a plan step by step: emits run events, journals, cancels, recovers.
 
 pub mod apply;
+pub mod backup;
 pub mod drift;
 pub mod dry_run;
 pub mod events;
@@ -8,6 +9,7 @@ pub mod examine;
 pub mod flow;
 pub mod rendering;
 pub mod replay;
+pub mod rollback;
 pub mod seed;
 pub mod session;
 pub mod words;

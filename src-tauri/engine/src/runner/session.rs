@@ -2,13 +2,14 @@
 //! cancels and keeps books. The lock sits on the session that works: after a kill of the console it
 //! stays held for as long as the server is still at work.
 
+use crate::adapters::dumps::schema_dump;
 use crate::adapters::postgres::connect::{self, Through, Way};
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::ledger::LOCK_KEY;
 use crate::adapters::postgres::observe::{self, SessionState};
 use crate::adapters::postgres::script::{self, send};
 use crate::adapters::postgres::words::identifier;
-use crate::adapters::sandbox::{Toolkit, schema_dump};
+use crate::adapters::sandbox::Toolkit;
 use crate::adapters::ssh::{Lines, Secrets, Tunnel};
 use crate::domain::address::Address;
 use crate::domain::run::Blocker;
@@ -105,15 +106,26 @@ impl Connector {
     /// # Errors
     /// When the target cannot be reached or its schema not be read.
     pub async fn dump_schema(&self, toolkit: &Toolkit, schema: &str) -> Result<String, Failure> {
-        let way = Way::direct(&self.address, self.password.as_ref());
         let schemas = [schema.to_owned()];
-        let Some(route) = &self.route else { return schema_dump(toolkit, way, &schemas).await };
-        // libpq encrypts nothing on a socket, so a port is needed; it is closed when the dump is done.
+        self.with_client(async |way| schema_dump(toolkit, way, &schemas).await).await
+    }
+
+    /// Does something with a client program of PostgreSQL, which needs a way that libpq can go.
+    ///
+    /// # Errors
+    /// When the target cannot be reached, or what `work` answers.
+    pub async fn with_client<T>(
+        &self,
+        work: impl AsyncFnOnce(Way<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let way = Way::direct(&self.address, self.password.as_ref());
+        let Some(route) = &self.route else { return work(way).await };
+        // libpq encrypts nothing on a socket, so a port is needed; it is closed when the program has ended.
         let target = ssh_target(&self.address);
         let tunnel = route.lines.tunnel_on_loopback(&route.access, &route.secrets, &target).await?;
         let through = Through { local: tunnel.local(), host: &route.access.host };
-        let dumped = schema_dump(toolkit, Way { through: Some(through), ..way }, &schemas).await;
-        dumped.map_err(|failure| tunnel.refused().unwrap_or(failure))
+        let worked = work(Way { through: Some(through), ..way }).await;
+        worked.map_err(|failure| tunnel.refused().unwrap_or(failure))
     }
 
     async fn open_within(&self, application: &str, limit_ms: Option<u32>) -> Result<PgConnection, Failure> {

@@ -106,6 +106,20 @@ pub(super) fn aftermath(run: &Run) -> Vec<String> {
             _ => "Whether the rows are in is not known.".to_owned(),
         });
     }
+    for step in run.steps.iter().filter(|step| matches!(step.verb.as_str(), "Restore" | "Roll back")) {
+        sentences.push(match step.status {
+            StepStatus::Done => match &step.note {
+                Some(note) if step.verb == "Restore" => format!("Restored: {note}."),
+                Some(note) => format!("{note}."),
+                None => "All of it got in.".to_owned(),
+            },
+            StepStatus::TakenBack | StepStatus::Failed => {
+                "All of it was taken back; the database is as it was.".to_owned()
+            }
+            StepStatus::NotRun => "Nothing of it was done.".to_owned(),
+            _ => "Whether it got in is not known.".to_owned(),
+        });
+    }
     for step in run.steps.iter().filter(|step| step.verb == "Call") {
         sentences.push(match step.status {
             StepStatus::Done => match &step.note {
@@ -142,6 +156,12 @@ pub fn queued_steps(plan: &Plan) -> Vec<RunStep> {
                 Step::Seed(seed) => ("Seed", seed.title.clone()),
                 Step::Undo(undo) => ("Undo", format!("{} row changes", undo.rows)),
                 Step::Call(call) => ("Call", call.title.clone()),
+                Step::BackUp(step) => ("Back up", step.words()),
+                Step::Restore(step) => ("Restore", step.words()),
+                Step::RollBack(step) => ("Roll back", step.migrations.join(", ")),
+                Step::Verify if plan.restore().is_some() => ("Verify", "Compare with the backup".to_owned()),
+                Step::Prove(_) => ("Prove", "Restore on a scratch database and compare".to_owned()),
+                Step::Verify if plan.only_reads() => ("Record", "Keep the result".to_owned()),
                 Step::Verify if plan.is_of_rows() => ("Verify", "Read the checks".to_owned()),
                 Step::Verify => ("Verify", "Read the ledger back".to_owned()),
             };

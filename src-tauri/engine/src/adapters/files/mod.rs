@@ -237,6 +237,42 @@ pub fn write_private_once(path: &Path, text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Writes a new file that only the owner may read; one that is there already stays, and is an error.
+///
+/// # Errors
+/// [`FailureCode::FileSystem`].
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    use std::io::Write;
+    let failed = |error: std::io::Error| private_failure(path, &error);
+    let mut file =
+        tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Failure::new(FailureCode::FileSystem, format!("{} is there already.", path.display()))
+                .unchanged("It was left as it is.")
+                .next("Choose another name."))
+        }
+        Err(error) => Err(failed(error.error)),
+    }
+}
+
+/// A file of at most 1 MiB.
+///
+/// # Errors
+/// [`FailureCode::FileSystem`], [`FailureCode::InputTooLarge`].
+pub fn read_small(path: &Path) -> Result<Vec<u8>, Failure> {
+    let size = fs::metadata(path).map_err(|error| private_failure(path, &error))?.len();
+    if size > 1024 * 1024 {
+        return Err(Failure::new(FailureCode::InputTooLarge, format!("{} is too large.", path.display()))
+            .why(format!("It has {size} bytes."))
+            .unchanged("Nothing was read.")
+            .next("Choose another file."));
+    }
+    fs::read(path).map_err(|error| private_failure(path, &error))
+}
+
 fn private_failure(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(FailureCode::FileSystem, format!("{} cannot be read or written.", path.display()))
         .why(error.to_string())

@@ -1,7 +1,9 @@
 //! PostgreSQL: the only user of `sqlx::postgres` and of TLS to a database.
 
+pub mod backup;
 pub mod capture;
 pub mod catalogue;
+pub mod clear;
 pub mod connect;
 pub mod copy;
 pub mod doctor;

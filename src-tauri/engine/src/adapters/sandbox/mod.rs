@@ -3,12 +3,11 @@
 //! throwaway: durability is switched off, and a data folder that cannot be opened is made anew.
 
 pub mod demo;
-mod dump;
 mod home;
 mod process;
 mod server;
 mod toolkit;
 
-pub use dump::schema_dump;
+pub(in crate::adapters) use process::bare;
 pub use server::{Sandbox, ScratchDatabase};
 pub use toolkit::Toolkit;

@@ -47,7 +47,7 @@ pub(super) fn command(program: &Path, home: &Home) -> Command {
 }
 
 /// A child with a cleared environment: only what a program needs to run at all.
-pub(super) fn bare(program: &Path) -> Command {
+pub(in crate::adapters) fn bare(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if cfg!(windows) {

@@ -131,8 +131,13 @@ impl Sandbox {
 
     /// Makes an empty database.
     pub async fn create_database(&self, name: &str) -> Result<Address, Failure> {
+        self.create_database_with(name, "").await
+    }
+
+    /// Makes an empty database with further words of CREATE DATABASE.
+    async fn create_database_with(&self, name: &str, options: &str) -> Result<Address, Failure> {
         let address = self.start().await?;
-        let sql = format!("CREATE DATABASE {}", quoted(name));
+        let sql = format!("CREATE DATABASE {}{options}", quoted(name));
         self.run(&address, sql, "The database could not be made on the sandbox.").await?;
         Ok(Address { database: name.to_owned(), ..address })
     }
@@ -147,8 +152,20 @@ impl Sandbox {
     /// Makes an empty database of a random name, owned by a role without any other right. Close it when
     /// done; what a crash leaves is swept at the next start.
     pub async fn scratch(&self) -> Result<ScratchDatabase<'_>, Failure> {
+        self.scratch_encoded("UTF8").await
+    }
+
+    /// As [`Sandbox::scratch`], in an encoding by PostgreSQL's name for it. Texts in any but UTF-8 sort by bytes.
+    pub async fn scratch_encoded(&self, encoding: &str) -> Result<ScratchDatabase<'_>, Failure> {
         let name = format!("{SCRATCH_PREFIX}{}", uuid::Uuid::new_v4().simple());
-        let address = self.create_database(&name).await?;
+        let options = match encoding {
+            "UTF8" => String::new(),
+            other => format!(
+                " TEMPLATE template0 ENCODING '{}' LOCALE_PROVIDER libc LOCALE 'C'",
+                other.replace('\'', "''")
+            ),
+        };
+        let address = self.create_database_with(&name, &options).await?;
         let password =
             self.password().map_or("NULL".to_owned(), |password| format!("'{}'", password.reveal()));
         let sql = format!(
@@ -303,9 +320,14 @@ pub struct ScratchDatabase<'a> {
 }
 
 impl ScratchDatabase<'_> {
-    /// Its address.
+    /// Its address, as the role that owns it.
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Its address, as the server's superuser. For what runs nothing of other people's.
+    pub fn admin_address(&self) -> Address {
+        Address { user: ROLE.to_owned(), ..self.address.clone() }
     }
 
     /// Drops it.

@@ -2,6 +2,7 @@
 //! `synchronous=FULL`; the live stream with `NORMAL`, since losing its tail loses no truth.
 
 mod audit;
+mod backups;
 mod environments;
 mod rows;
 mod runs;

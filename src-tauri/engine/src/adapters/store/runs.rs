@@ -373,7 +373,14 @@ impl Store {
                 .map_err(store_failure)?;
         for (id, owner) in rows {
             if owner != self.owner.name && !is_alive(&self.folder.join("owners").join(&owner)) {
-                sqlx::query("UPDATE runs SET status = 'needs_attention' WHERE id = ? AND status IN ('running', 'queued')")
+                // Backups and proofs write to no target, so nothing about them is open.
+                sqlx::query(
+                    "UPDATE runs SET status = CASE WHEN kind IN ('back_up', 'prove') THEN 'failed' ELSE 'needs_attention' END, \
+                     ended_at = CASE WHEN kind IN ('back_up', 'prove') THEN started_at END, \
+                     failure = CASE WHEN kind IN ('back_up', 'prove') THEN ? END \
+                     WHERE id = ? AND status IN ('running', 'queued')",
+                )
+                    .bind(to_json(&cut_off())?)
                     .bind(id)
                     .execute(&self.durable)
                     .await
@@ -418,6 +425,13 @@ impl Store {
             .await
             .map_err(store_failure)
     }
+}
+
+/// A run that only read, whose console ended before it did.
+fn cut_off() -> Failure {
+    Failure::new(FailureCode::Cancelled, "Drydock ended before this did.")
+        .unchanged("Nothing of it was kept; the database was only read.")
+        .next("Start it again.")
 }
 
 fn summary(row: &SqliteRow) -> Result<RunSummary, Failure> {

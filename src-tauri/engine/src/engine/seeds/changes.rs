@@ -28,7 +28,7 @@ impl Engine {
             let keep = match kind {
                 Ok(RunKind::Apply) => settings.rows_kept.applies,
                 // A file without a run is of one that never began.
-                Ok(RunKind::DryRun) | Err(_) => settings.rows_kept.dry_runs,
+                Ok(_) | Err(_) => settings.rows_kept.dry_runs,
             };
             if age > DAY * u32::from(keep) {
                 changes::remove(self.store().folder(), &run_id);

@@ -23,6 +23,7 @@ impl Engine {
                 Step::Seed(seed) => return Ok(super::read_answered(&seed.profile, &seed.answers)?.digest),
                 Step::Undo(undo) => return self.undo_digest(&undo.run_id).await,
                 Step::Call(call) => return Ok(super::read_answered(&call.profile, &call.answers)?.digest),
+                Step::Restore(restore) => return self.restore_files(restore).await,
                 _ => {}
             }
         }

@@ -22,6 +22,7 @@ mod summary;
 pub use destructive::destructive;
 pub use dry_run::{dry_runnable, outside_effects, unwrapped};
 pub use locate::locate;
+pub use split::whole_statements;
 
 use crate::domain::statement::{Action, Effect, ObjectKind, Script, ScriptMode, Statement, StatementLock};
 use command::Command;

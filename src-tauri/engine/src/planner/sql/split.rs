@@ -42,15 +42,43 @@ pub(super) fn split(script: &str, mut each: impl FnMut(u32, &[Token])) -> Option
         .or_else(|| copies.then(|| "COPY ... FROM STDIN needs rows that only psql can send.".to_owned()))
 }
 
-/// Hands a statement on; true if it is a `COPY ... FROM STDIN`.
-fn emit(script: &str, lines: &mut Lines<'_>, tokens: &[Token], each: &mut impl FnMut(u32, &[Token])) -> bool {
-    let Some(first) = tokens.first() else { return false };
-    each(lines.at(first.start as usize), tokens);
-    first.is_word(script, "COPY")
+/// The statements of a text that ends where its last statement ends; `None` while that one goes on. A
+/// `COPY ... FROM STDIN` is told by `true`.
+pub fn whole_statements(script: &str) -> Option<Vec<(String, bool)>> {
+    let mut lexer = Lexer::new(script);
+    let mut tokens: Vec<Token> = Vec::new();
+    let mut nesting = Nesting::default();
+    let mut statements = Vec::new();
+    for token in lexer.by_ref() {
+        if token.is_symbol(b';') && nesting.is_outside() {
+            if let (Some(first), Some(last)) = (tokens.first(), tokens.last()) {
+                let text = script.get(first.start as usize..last.end as usize).unwrap_or_default();
+                statements.push((text.to_owned(), reads_rows(script, &tokens)));
+            }
+            tokens.clear();
+            nesting = Nesting::default();
+            continue;
+        }
+        nesting.follow(script, &tokens, &token);
+        tokens.push(token);
+    }
+    (tokens.is_empty() && lexer.doubt.is_none()).then_some(statements)
+}
+
+/// It is a `COPY ... FROM STDIN`.
+fn reads_rows(script: &str, tokens: &[Token]) -> bool {
+    tokens.first().is_some_and(|first| first.is_word(script, "COPY"))
         && tokens.windows(2).any(|pair| {
             pair.first().is_some_and(|token| token.is_word(script, "FROM"))
                 && pair.last().is_some_and(|token| token.is_word(script, "STDIN"))
         })
+}
+
+/// Hands a statement on; true if it is a `COPY ... FROM STDIN`.
+fn emit(script: &str, lines: &mut Lines<'_>, tokens: &[Token], each: &mut impl FnMut(u32, &[Token])) -> bool {
+    let Some(first) = tokens.first() else { return false };
+    each(lines.at(first.start as usize), tokens);
+    reads_rows(script, tokens)
 }
 
 /// How deep inside parentheses and SQL function bodies the text is.

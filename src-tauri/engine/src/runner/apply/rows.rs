@@ -199,7 +199,7 @@ impl Apply {
     }
 
     /// The line was lost: nothing is sent again; the server is asked what became of the transaction.
-    async fn settle_lost_rows(
+    pub(super) async fn settle_lost_rows(
         &mut self,
         sessions: &Sessions,
         index: usize,

@@ -1,0 +1,210 @@
+//! The Backups panel: what there is, how old it is, whether it can be trusted.
+
+use super::complete_folder;
+use crate::adapters::backups::{self, Stored};
+use crate::domain::backup::{
+    BackupDetail, BackupKind, BackupPolicy, BackupRecord, BackupShelf, BackupState, BackupTable, BackupView,
+    ProofState,
+};
+use crate::domain::{Failure, Outcome};
+use crate::engine::{Engine, Target};
+use crate::planner::backup::size_words;
+use chrono::{DateTime, Duration, Local, Utc};
+use std::path::Path;
+
+impl Engine {
+    /// The backups of an environment.
+    ///
+    /// # Errors
+    /// [`crate::domain::FailureCode::Store`].
+    pub async fn backup_shelf(&self, target: &Target) -> Result<BackupShelf, Failure> {
+        self.settle_backups(target).await?;
+        let records = self.store().backups(&target.key()).await?;
+        let policy = self.backup_policy(&target.key()).await?;
+        let recipients = self.backup_recipients().await?;
+        let views: Vec<BackupView> = records.iter().map(|record| self.view(record, &recipients)).collect();
+        let now = Utc::now();
+        let newest = views.iter().find(|view| {
+            view.kind == BackupKind::Deep
+                && view.state == BackupState::Complete
+                && view.proof == ProofState::Proven
+                && view.has_key
+        });
+        let (headline, outcome) = headline(&views, newest, &policy, now);
+        let root = self.backup_root(target).await?;
+        Ok(BackupShelf {
+            headline,
+            lead: "Proven means restored on a scratch copy and compared, row by row.".to_owned(),
+            newest_proven: newest.map(|view| view.id.clone()),
+            outcome,
+            due: due(&policy),
+            key: self.backup_key_state().await?,
+            used_bytes: views
+                .iter()
+                .filter(|view| view.state == BackupState::Complete)
+                .map(|view| view.bytes)
+                .sum(),
+            free_bytes: backups::free_bytes(&root).map(|bytes| bytes as f64),
+            folder: root.display().to_string(),
+            policy,
+            backups: views,
+            read_at: now,
+        })
+    }
+
+    /// One backup with its evidence.
+    ///
+    /// # Errors
+    /// [`crate::domain::FailureCode::BackupDamaged`] when there is none.
+    pub async fn backup_detail(&self, id: &str) -> Result<BackupDetail, Failure> {
+        let record = self.store().backup(id).await?;
+        let recipients = self.backup_recipients().await?;
+        let backup = self.view(&record, &recipients);
+        let folder = record.folder.clone().unwrap_or_default();
+        let stored = match complete_folder(&record) {
+            Ok(folder) => {
+                tokio::task::spawn_blocking(move || Stored::open(&folder)).await.ok().and_then(Result::ok)
+            }
+            Err(_) => None,
+        };
+        let summary = record.summary.as_ref();
+        let files = match (&stored, record.state) {
+            (Some(stored), _) => {
+                format!("{}, checksums are compared before each use", stored.manifest.files.len() + 1)
+            }
+            (None, BackupState::Complete) => "they cannot be read".to_owned(),
+            (None, _) => "none".to_owned(),
+        };
+        Ok(BackupDetail {
+            proof: record.proof.clone(),
+            tool: summary.map(|summary| summary.tool.clone()),
+            source: summary.map_or_else(String::new, |summary| {
+                let identity = &summary.identity;
+                format!("{} on {}, id {}", identity.database, identity.version_words(), identity.short())
+            }),
+            seconds: summary.map(|summary| summary.seconds),
+            files,
+            sha256: record.sha256.clone(),
+            folder,
+            tables: stored.as_ref().map_or_else(Vec::new, |stored| {
+                let tables = stored.manifest.tables.iter();
+                tables
+                    .map(|table| BackupTable { table: table.table.clone(), rows: table.rows as f64 })
+                    .collect()
+            }),
+            left_out: stored.map_or_else(Vec::new, |stored| stored.manifest.left_out),
+            failure: record.failure.clone(),
+            backup,
+        })
+    }
+
+    fn view(&self, record: &BackupRecord, recipients: &[String]) -> BackupView {
+        let summary = record.summary.as_ref();
+        let gone = record.state == BackupState::Complete
+            && !record.folder.as_deref().is_some_and(|folder| Path::new(folder).is_dir());
+        let state = if gone { BackupState::Gone } else { record.state };
+        let tables = summary.map_or(0, |summary| summary.tables.len());
+        let holds = match (state, &record.failure, summary) {
+            (BackupState::Gone, ..) => "its folder is gone".to_owned(),
+            (BackupState::Taking, ..) => "being taken".to_owned(),
+            (BackupState::Broken, Some(failure), _) => failure.what.clone(),
+            (BackupState::Broken, None, _) => "never finished".to_owned(),
+            (_, _, Some(_)) if tables == 1 => "1 table".to_owned(),
+            _ => format!("{tables} tables"),
+        };
+        let at_work = record.run_id.as_ref().is_some_and(|run| self.live().contains_key(run));
+        let proving =
+            self.proves(&record.id) || (at_work && state == BackupState::Complete && record.proof.is_none());
+        BackupView {
+            id: record.id.clone(),
+            environment_id: record.environment_id.clone(),
+            environment_name: record.environment_name.clone(),
+            kind: record.kind,
+            state,
+            taken_at: summary.map_or(record.started_at, |summary| summary.taken_at),
+            holds,
+            tables: u32::try_from(tables).unwrap_or(u32::MAX),
+            rows: summary.map_or(0.0, |summary| summary.rows as f64),
+            bytes: summary.map_or(0.0, |summary| summary.bytes as f64),
+            proof: if proving {
+                ProofState::Proving
+            } else {
+                record.proof.as_ref().map_or(ProofState::Unproven, |proof| proof.state)
+            },
+            proof_at: record.proof.as_ref().map(|proof| proof.at),
+            run_id: record.run_id.clone(),
+            run_number: record.run_number,
+            imported: record.imported.clone(),
+            has_key: summary.is_none_or(|summary| recipients.contains(&summary.recipient)),
+        }
+    }
+
+    /// Backups whose run is over without an end are broken; what they left is swept.
+    async fn settle_backups(&self, target: &Target) -> Result<(), Failure> {
+        self.store().mark_cut_off_runs().await?;
+        let mut cut = Vec::new();
+        for mut record in self.store().backups(&target.key()).await? {
+            if record.state != BackupState::Taking {
+                continue;
+            }
+            let run = match &record.run_id {
+                Some(run) => self.store().run(run).await.ok(),
+                None => None,
+            };
+            if run.as_ref().is_some_and(|run| run.ended_at.is_none()) {
+                continue;
+            }
+            record.state = BackupState::Broken;
+            record.failure = run.and_then(|run| run.failure);
+            self.store().save_backup(&record).await?;
+            cut.push(record.id);
+        }
+        if !cut.is_empty() {
+            let root = self.backup_root(target).await?;
+            backups::sweep(&root, &|id| !cut.iter().any(|cut| cut == id));
+        }
+        Ok(())
+    }
+}
+
+fn headline(
+    views: &[BackupView],
+    newest: Option<&BackupView>,
+    policy: &BackupPolicy,
+    now: DateTime<Utc>,
+) -> (String, Outcome) {
+    let Some(newest) = newest else {
+        let complete = views.iter().any(|view| view.state == BackupState::Complete);
+        return if complete {
+            ("No full backup is proven yet.".to_owned(), Outcome::Warn)
+        } else {
+            ("There is no backup yet.".to_owned(), Outcome::Warn)
+        };
+    };
+    let at = newest.taken_at.with_timezone(&Local);
+    let day = match (now.with_timezone(&Local).date_naive() - at.date_naive()).num_days() {
+        0 => at.format("%H:%M").to_string(),
+        1 => format!("yesterday, {}", at.format("%H:%M")),
+        _ => at.format("%-d %b, %H:%M").to_string(),
+    };
+    let old = policy.old_after_hours > 0
+        && now - newest.taken_at > Duration::hours(i64::from(policy.old_after_hours));
+    let hours = (now - newest.taken_at).num_hours();
+    if old {
+        (format!("The newest full backup to trust is {hours} hours old."), Outcome::Warn)
+    } else {
+        (format!("The newest full backup to trust is from {day}."), Outcome::Pass)
+    }
+}
+
+fn due(policy: &BackupPolicy) -> String {
+    match &policy.daily_at {
+        Some(time) => format!("The next one is taken at {time}, if Drydock is open then."),
+        None => "None is taken by itself.".to_owned(),
+    }
+}
+
+/// `3.4 GB` for records.
+pub(super) fn size(bytes: u64) -> String {
+    size_words(bytes as f64)
+}

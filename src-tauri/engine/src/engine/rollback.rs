@@ -1,0 +1,553 @@
+//! Rolling migrations back: what they made is found by replaying the history with and without them, what they dropped
+//! comes from a backup that is older than they are.
+
+use super::plans::{identity_changed, no_transaction_pooler};
+use super::status::read_set;
+use super::{Engine, Target};
+use crate::adapters::postgres::{catalogue, failure::failure};
+use crate::domain::backup::{BackupRecord, BackupState, Manifest, ProofState, StoredTable, TableName};
+use crate::domain::catalogue::Catalogue;
+use crate::domain::identity::{IdentityVerdict, TargetIdentity};
+use crate::domain::ledger::LedgerRow;
+use crate::domain::migration::{MigrationSet, MigrationState, MigrationStatus};
+use crate::domain::plan::{Plan, PlanPurpose, PlanReview, Step};
+use crate::domain::rollback::{LostTable, RollBackRequest, RollBackStep, RowsBack};
+use crate::domain::{Failure, FailureCode, Finding, Outcome};
+use crate::planner::plan::{self as planning, Inventory};
+use crate::planner::rollback::{TakenBack, take_back};
+use crate::planner::sql;
+use crate::runner;
+use crate::runner::backup::load::Opened;
+use crate::runner::dry_run::Piece;
+use crate::runner::replay::{AppliedScript, replay};
+use crate::runner::rollback::{RollBack, RowSource, count};
+use crate::runner::session::Connector;
+use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The schema with and without some migrations, by replaying the history twice.
+struct Histories {
+    before: Catalogue,
+    after: Catalogue,
+    findings: Vec<Finding>,
+}
+
+impl Engine {
+    /// Plans to roll migrations back.
+    ///
+    /// # Errors
+    /// When one of them is not applied, its file is not here, the history cannot be replayed, or the target cannot
+    /// be read.
+    pub async fn roll_back_plan(
+        &self,
+        target: &Target,
+        request: RollBackRequest,
+    ) -> Result<PlanReview, Failure> {
+        no_transaction_pooler(target)?;
+        let set = read_set(target).await?;
+        let observation = self.observe(target).await?;
+        if let IdentityVerdict::Different { reasons } = &observation.verdict {
+            return Err(identity_changed(reasons));
+        }
+        let status = self.status_of(&set, &observation)?;
+        let rows = ledger_rows(&status, &request)?;
+        let scripts = self.applied_scripts(&set, &status)?;
+        let histories = self.histories(target, &scripts, &request.migrations).await?;
+        let mut schemas: BTreeSet<String> = histories.before.schemas.iter().cloned().collect();
+        schemas.extend(histories.after.schemas.iter().cloned());
+        let schemas: Vec<String> = schemas.into_iter().collect();
+        let connector = &target.connector;
+        let mut connection = connector.open_reading("drydock roll back").await?;
+        let live = connector
+            .read(catalogue::read(&mut connection, &schemas))
+            .await
+            .map_err(|error| failure(&error))?;
+        let back = take_back(&histories.before, &histories.after, &live);
+        let mut findings = histories.findings;
+        let lost: Vec<LostTable> = back
+            .gone
+            .iter()
+            .cloned()
+            .zip(count(&mut connection, &back.gone).await)
+            .map(|(table, rows)| LostTable { table, rows })
+            .collect();
+        drop(connection);
+        let began = rows.iter().map(|row| row.started_at).min().unwrap_or_else(Utc::now);
+        let (backup, rows_back) =
+            self.rows_of(target, &observation.identity, &request, &back, began, &mut findings).await?;
+        findings.extend(said(&back, &lost, &request));
+        findings.extend(written_rows(&scripts, &request, &histories.before, &observation.schema));
+        let step = RollBackStep {
+            migrations: newest_first(&rows),
+            remove: back.remove,
+            make: back.make,
+            rows: rows_back,
+            finish: back.finish,
+            ledger: rows,
+            backup,
+            lost,
+        };
+        let files = runner::files_digest(&set);
+        let (_, _, fingerprint) = self.fingerprint_now(target, files).await?;
+        let purpose = PlanPurpose::RollBack { migrations: step.migrations.clone() };
+        let inventory = Inventory {
+            environment_id: target.environment_id(),
+            environment_name: target.name.clone(),
+            tier: target.tier,
+            rules: target.rules.clone(),
+            identity: observation.identity.clone(),
+            schema: target.connector.address.schema.clone(),
+            fingerprint,
+            folder: set.folder.clone(),
+            findings,
+            draw_id: &Self::draw_id,
+            now: Utc::now(),
+        };
+        let mut plan = planning::seal(inventory, purpose, vec![Step::RollBack(step)]);
+        self.store().save_plan(&mut plan).await?;
+        self.plan_review(target, &plan.id).await
+    }
+
+    /// The applied migrations with their texts, in the order in which they ran.
+    fn applied_scripts(
+        &self,
+        set: &MigrationSet,
+        status: &MigrationStatus,
+    ) -> Result<Vec<AppliedScript>, Failure> {
+        let mut applied = Vec::new();
+        for row in &status.migrations {
+            if !matches!(
+                row.state,
+                MigrationState::Applied | MigrationState::Edited | MigrationState::Missing
+            ) {
+                continue;
+            }
+            let finished = row
+                .rows
+                .iter()
+                .filter(|row| row.is_applied())
+                .filter_map(|row: &LedgerRow| row.finished_at)
+                .max();
+            let file = set.files.iter().find(|file| file.name == row.name);
+            let text = file.and_then(|file| file.script.as_ref().ok());
+            let script = file.and_then(|file| self.script_of(file));
+            match (text, script) {
+                (Some(text), Some(script)) if row.state != MigrationState::Missing => {
+                    applied.push((finished, (row.name.clone(), text.clone(), script)));
+                }
+                _ => {
+                    return Err(Failure::new(
+                        FailureCode::ScriptUnreadable,
+                        format!(
+                            "The file of `{}` is not here, so what the others made cannot be told apart.",
+                            row.name
+                        ),
+                    )
+                    .unchanged("Nothing was written.")
+                    .next("Bring its folder back, or restore from a backup."));
+                }
+            }
+        }
+        applied.sort_by_key(|(finished, _)| *finished);
+        Ok(applied.into_iter().map(|(_, script)| script).collect())
+    }
+
+    async fn histories(
+        &self,
+        target: &Target,
+        scripts: &[AppliedScript],
+        chosen: &[String],
+    ) -> Result<Histories, Failure> {
+        let schema = &target.connector.address.schema;
+        let without: Vec<AppliedScript> =
+            scripts.iter().filter(|(name, ..)| !chosen.contains(name)).cloned().collect();
+        let (before, first) = self.replayed(target, &without, schema).await?;
+        let (after, second) = self.replayed(target, scripts, schema).await?;
+        let mut findings = Vec::new();
+        for (name, why) in first {
+            if second.iter().any(|(other, _)| *other == name) {
+                continue;
+            }
+            return Err(Failure::new(
+                FailureCode::ResolveRefused,
+                format!("`{name}` was applied later and needs what would be rolled back."),
+            )
+            .why(why)
+            .unchanged("Nothing was written.")
+            .next(format!("Roll `{name}` back together with it.")));
+        }
+        for (name, why) in second {
+            let own = chosen.contains(&name);
+            let outcome = if own { Outcome::Block } else { Outcome::Warn };
+            let title = if own {
+                format!("What `{name}` made is not all known: it could not be replayed.")
+            } else {
+                format!("`{name}` could not be replayed as a whole; what it made is left alone.")
+            };
+            findings.push(Finding::new("not-replayed", outcome, title).detail(why).at(&name, None));
+        }
+        Ok(Histories { before, after, findings })
+    }
+
+    /// The schema that some migrations make on a scratch database, and those that could not be replayed.
+    async fn replayed(
+        &self,
+        target: &Target,
+        scripts: &[AppliedScript],
+        schema: &str,
+    ) -> Result<(Catalogue, Vec<(String, String)>), Failure> {
+        let sandbox = self.sandbox()?;
+        let scratch = sandbox.scratch().await?;
+        let connector = Connector {
+            address: scratch.address().clone(),
+            password: sandbox.password(),
+            check_timeout_ms: target.rules.check_timeout_ms,
+            route: None,
+        };
+        let read = async {
+            let mut connection = connector.open("drydock roll back").await?;
+            let replayed = replay(&mut connection, scripts, schema).await.map_err(|error| failure(&error))?;
+            let schemas = crate::adapters::postgres::scratch::schemas(&mut connection)
+                .await
+                .map_err(|error| failure(&error))?;
+            let made = catalogue::read(&mut connection, &schemas).await.map_err(|error| failure(&error))?;
+            Ok((made, replayed.not_replayed))
+        };
+        let read: Result<_, Failure> = read.await;
+        scratch.close().await?;
+        read
+    }
+
+    /// Where dropped rows and values come from.
+    async fn rows_of(
+        &self,
+        target: &Target,
+        identity: &TargetIdentity,
+        request: &RollBackRequest,
+        back: &TakenBack,
+        began: DateTime<Utc>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(Option<(String, String)>, Vec<RowsBack>), Failure> {
+        let mut wanted: Vec<RowsBack> = back
+            .back
+            .iter()
+            .map(|table| RowsBack { table: table.clone(), columns: None, replace: false })
+            .chain(request.rows_back.iter().map(|table| RowsBack {
+                table: table.clone(),
+                columns: None,
+                replace: true,
+            }))
+            .collect();
+        for (table, columns) in &back.columns {
+            if !request.rows_back.contains(table) {
+                wanted.push(RowsBack {
+                    table: table.clone(),
+                    columns: Some(columns.clone()),
+                    replace: false,
+                });
+            }
+        }
+        if wanted.is_empty() {
+            return Ok((None, Vec::new()));
+        }
+        let Some((record, opened)) = self.older_backup(target, identity, request, began).await? else {
+            for rows in &wanted {
+                let what = match &rows.columns {
+                    Some(columns) => format!("The values of {}.{}", rows.table, columns.join(", ")),
+                    None => format!("The rows of {}", rows.table),
+                };
+                let mut finding = Finding::new(
+                    "no-backup",
+                    Outcome::Warn,
+                    format!("{what} do not come back: no backup from before these migrations holds them."),
+                );
+                finding.destructive = true;
+                findings.push(finding);
+            }
+            return Ok((None, Vec::new()));
+        };
+        let manifest = &opened.stored.manifest;
+        wanted.retain(|rows| {
+            let why = cannot(manifest, rows);
+            if let Some(why) = &why {
+                let mut finding = Finding::new("no-rows", Outcome::Warn, why.clone());
+                finding.destructive = true;
+                findings.push(finding);
+            }
+            why.is_none()
+        });
+        let proven = record.proof.as_ref().is_some_and(|proof| proof.state == ProofState::Proven);
+        let at = manifest.snapshot_at.with_timezone(&chrono::Local).format("%-d %b, %H:%M");
+        findings.push(Finding::new(
+            "rows-from-backup",
+            if proven { Outcome::Pass } else { Outcome::Warn },
+            format!(
+                "Dropped rows and values come back as they were at {at}, from a backup that is {}.",
+                if proven { "proven" } else { "not proven" }
+            ),
+        ));
+        Ok((Some((record.id.clone(), opened.stored.sha256.clone())), wanted))
+    }
+
+    /// The backup that was asked for, else the newest one from before, proven ones first.
+    async fn older_backup(
+        &self,
+        target: &Target,
+        identity: &TargetIdentity,
+        request: &RollBackRequest,
+        began: DateTime<Utc>,
+    ) -> Result<Option<(BackupRecord, Opened)>, Failure> {
+        if let Some(id) = &request.backup_id {
+            let record = self.store().backup(id).await?;
+            let opened = self.opened(&record).await?;
+            return Ok(Some((record, opened)));
+        }
+        let proven = |record: &BackupRecord| {
+            record.proof.as_ref().is_some_and(|proof| proof.state == ProofState::Proven)
+        };
+        let mut older: Vec<BackupRecord> = self
+            .store()
+            .backups(&target.key())
+            .await?
+            .into_iter()
+            .filter(|record| {
+                record.state == BackupState::Complete
+                    && record.started_at < began
+                    && record
+                        .summary
+                        .as_ref()
+                        .is_some_and(|summary| summary.identity.is_same_database(identity))
+            })
+            .collect();
+        older.sort_by_key(|record| (!proven(record), std::cmp::Reverse(record.started_at)));
+        for record in older {
+            if let Ok(opened) = self.opened(&record).await {
+                return Ok(Some((record, opened)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a plan rolls back; `None`: it rolls nothing back.
+    pub(super) async fn roll_back_job(&self, plan: &Plan) -> Result<Option<Arc<RollBack>>, Failure> {
+        let Some(step) = plan.roll_back() else { return Ok(None) };
+        let source = match &step.backup {
+            None => None,
+            Some((id, sha256)) => {
+                let opened = self.opened(&self.store().backup(id).await?).await?;
+                if opened.stored.sha256 != *sha256 {
+                    return Err(Failure::new(
+                        FailureCode::PlanVoid,
+                        "The plan is void: its backup is another one now.",
+                    )
+                    .unchanged("Nothing was written.")
+                    .next("Make a new plan."));
+                }
+                let checked = Arc::clone(&opened.stored);
+                tokio::task::spawn_blocking(move || {
+                    crate::adapters::backups::verify_files(&checked, &mut |_| true)
+                })
+                .await
+                .map_err(|error| {
+                    Failure::new(FailureCode::BackupDamaged, "The backup could not be read.")
+                        .why(error.to_string())
+                })??;
+                let manifest = &opened.stored.manifest;
+                let tables: Vec<StoredTable> =
+                    step.rows.iter().filter_map(|rows| manifest.table(&rows.table).cloned()).collect();
+                let whole: Vec<&TableName> =
+                    step.rows.iter().filter(|rows| rows.columns.is_none()).map(|rows| &rows.table).collect();
+                let sequences = manifest
+                    .sequences
+                    .iter()
+                    .filter(|sequence| sequence.owner.as_ref().is_some_and(|owner| whole.contains(&owner)))
+                    .cloned()
+                    .collect();
+                Some(RowSource { toolkit: self.toolkit().ok(), tables, sequences, opened })
+            }
+        };
+        Ok(Some(Arc::new(RollBack { step: step.clone(), schema: plan.schema.clone(), source })))
+    }
+
+    /// What the dry run of a roll back has to try.
+    pub(super) fn roll_back_pieces(plan: &Plan, job: &Arc<RollBack>) -> Vec<Piece> {
+        let at = plan.steps.iter().position(|step| matches!(step, Step::RollBack(_))).unwrap_or(0);
+        let text = |statements: &[crate::domain::plan::RepairStatement]| -> String {
+            statements
+                .iter()
+                .map(|statement| format!("{};\n", statement.sql.trim().trim_end_matches(';')))
+                .collect()
+        };
+        let piece = |name: &str, sql: String, rows: bool| Piece {
+            step: at,
+            name: name.to_owned(),
+            script: sql::analyse(&sql),
+            sql,
+            rows: rows.then(|| Arc::clone(job)),
+        };
+        let settings = "SET LOCAL check_function_bodies = off;\n";
+        let mut pieces = Vec::new();
+        if !job.step.remove.is_empty() {
+            pieces.push(piece("take away what they made", text(&job.step.remove), false));
+        }
+        if !job.step.make.is_empty() || !job.step.rows.is_empty() {
+            pieces.push(piece(
+                "make again what they dropped",
+                format!("{settings}{}", text(&job.step.make)),
+                true,
+            ));
+        }
+        let rest = format!("{settings}{}{};\n", text(&job.step.finish), job.ledger_sql());
+        pieces.push(piece("keys, references and the ledger", rest, false));
+        pieces
+    }
+}
+
+/// The ledger's rows of the chosen migrations, which all have to be applied.
+fn ledger_rows(status: &MigrationStatus, request: &RollBackRequest) -> Result<Vec<LedgerRow>, Failure> {
+    if request.migrations.is_empty() {
+        return Err(Failure::new(FailureCode::NothingToDo, "No migration is chosen.")
+            .next("Choose those to roll back."));
+    }
+    let mut rows = Vec::new();
+    for name in &request.migrations {
+        let row = super::status::row(status, name)?;
+        let applied: Vec<LedgerRow> = row.rows.iter().filter(|row| row.is_applied()).cloned().collect();
+        if applied.is_empty() {
+            return Err(Failure::new(FailureCode::ResolveRefused, format!("`{name}` is not applied."))
+                .unchanged("Nothing was written.")
+                .next("Read the migrations again. A failed one is taken back from its own repair."));
+        }
+        rows.extend(applied);
+    }
+    Ok(rows)
+}
+
+fn newest_first(rows: &[LedgerRow]) -> Vec<String> {
+    let mut rows: Vec<&LedgerRow> = rows.iter().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse((row.finished_at, row.migration_name.clone())));
+    rows.into_iter().map(|row| row.migration_name.clone()).collect()
+}
+
+/// Why rows cannot come from a backup.
+fn cannot(manifest: &Manifest, rows: &RowsBack) -> Option<String> {
+    let Some(table) = manifest.table(&rows.table) else {
+        return Some(format!("The rows of {} do not come back: the backup does not hold them.", rows.table));
+    };
+    let columns = rows.columns.as_ref()?;
+    if table.key.is_empty() {
+        return Some(format!(
+            "The values of {}.{} do not come back: the table has no key to tell its rows apart.",
+            rows.table,
+            columns.join(", ")
+        ));
+    }
+    let missing = columns.iter().find(|name| !table.columns.iter().any(|column| column.name == **name))?;
+    Some(format!("The values of {}.{missing} do not come back: the backup does not hold them.", rows.table))
+}
+
+/// What is lost, and what follows.
+fn said(back: &TakenBack, lost: &[LostTable], request: &RollBackRequest) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for table in lost {
+        let (title, destructive) = match table.rows {
+            Some(0.0) => (format!("{} goes; it is empty.", table.table), false),
+            Some(1.0) => (format!("{} goes, with the 1 row in it.", table.table), true),
+            Some(rows) => (format!("{} goes, with the {rows} rows in it.", table.table), true),
+            None => (format!("{} goes; how many rows are in it is not known.", table.table), true),
+        };
+        let mut finding = Finding::new("table-goes", Outcome::Warn, title);
+        finding.destructive = destructive;
+        findings.push(finding);
+    }
+    for statement in
+        back.remove.iter().filter(|statement| statement.destructive && statement.sql.contains("DROP COLUMN"))
+    {
+        let mut finding = Finding::new("column-goes", Outcome::Warn, format!("{}.", statement.summary));
+        finding.destructive = true;
+        findings.push(finding);
+    }
+    for table in &request.rows_back {
+        let mut finding = Finding::new(
+            "rows-replaced",
+            Outcome::Warn,
+            format!("The rows of {table} become what they were; what was written to it since is lost."),
+        );
+        finding.destructive = true;
+        findings.push(finding);
+    }
+    findings.extend(back.notes.iter().map(|note| Finding::new("stays", Outcome::Warn, note.clone())));
+    if back.is_empty() {
+        findings.push(Finding::new(
+            "nothing-runs",
+            Outcome::Warn,
+            "They left nothing to take back; only the ledger is written.",
+        ));
+    }
+    findings.push(
+        Finding::new(
+            "applied-again",
+            Outcome::Warn,
+            "The next deploy applies them again, also one by CI, unless their folders are removed or corrected.",
+        )
+        .detail("Drydock never edits migration files. Tell whoever owns them what was rolled back, and why."),
+    );
+    findings
+}
+
+/// Rows that the migrations wrote themselves stay, unless the operator has them put back.
+fn written_rows(
+    scripts: &[AppliedScript],
+    request: &RollBackRequest,
+    before: &Catalogue,
+    schema: &str,
+) -> Vec<Finding> {
+    let mut tables: BTreeSet<TableName> = BTreeSet::new();
+    let mut unknown = BTreeSet::new();
+    for (name, text, script) in scripts.iter().filter(|(name, ..)| request.migrations.contains(name)) {
+        for statement in &script.statements {
+            let own = sql::statement_text(statement, text);
+            let word: String = own
+                .trim_start()
+                .chars()
+                .take_while(char::is_ascii_alphabetic)
+                .collect::<String>()
+                .to_ascii_uppercase();
+            match word.as_str() {
+                "INSERT" | "UPDATE" | "DELETE" | "TRUNCATE" | "MERGE" | "COPY" | "WITH" => {
+                    for (written, table) in sql::referenced_tables(&sql::analyse(own)) {
+                        let table = TableName::new(written.unwrap_or_else(|| schema.to_owned()), table);
+                        if before.table(&table.schema, &table.name).is_some() {
+                            tables.insert(table);
+                        }
+                    }
+                }
+                "DO" | "CALL" => {
+                    unknown.insert(name.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut findings: Vec<Finding> = tables
+        .into_iter()
+        .filter(|table| !request.rows_back.contains(table))
+        .map(|table| {
+            Finding::new(
+                "rows-stay",
+                Outcome::Warn,
+                format!("They wrote rows of {table}; those rows stay as they are now."),
+            )
+            .detail("Choose the table to have all of its rows put back from the backup.")
+        })
+        .collect();
+    findings.extend(unknown.into_iter().map(|name| {
+        Finding::new(
+            "rows-unknown",
+            Outcome::Warn,
+            format!("`{name}` ran code; which rows it wrote is not known, and they stay."),
+        )
+    }));
+    findings
+}

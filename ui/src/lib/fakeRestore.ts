@@ -1,0 +1,224 @@
+/**
+ * Restores of the fake shell. Scenarios: restore-closed (not in place), restore-none (nothing has changed since),
+ * restore-gate (a gate of the plan is closed), restore-fails (the comparison fails). In no production bundle.
+ */
+import type { Failure, PlanReview, Result, Run, Step, PlanPurpose } from "./bindings";
+import type { FakeStage } from "./fakeStage";
+import { ago, type World } from "./fakeWorld";
+import { count } from "./format";
+import type { RestoreLoss, RestoreRequest, TableLoss } from "./bindings";
+
+type RestoreCommands = Pick<typeof import("./bindings").commands, "restoreLoss" | "restorePlan" | "rollBackPlan">;
+
+type Shell = {
+  scenario: string;
+  pace: number;
+  worldOf: (id: string | null) => World;
+  plan: (world: World, purpose: PlanPurpose, steps: Step[]) => PlanReview;
+  stage: FakeStage;
+};
+
+const ok = <T>(data: T): Result<T, Failure> => ({ status: "ok", data });
+const wait = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
+
+const table = (
+  name: string,
+  added: number | null,
+  changed: number | null,
+  deleted: number | null,
+  note: string | null = null,
+): TableLoss => ({
+  table: { schema: "public", name },
+  new: added,
+  changed,
+  deleted,
+  note,
+});
+const changed: TableLoss[] = [
+  table("credit_ledger", 1204, 0, 0),
+  table("projects", 84, 312, 3),
+  table("users", 38, 141, 0),
+  table("feature_flags", 0, 24, 0),
+  table("avatars_v2", 212, 0, 0, "newer than the backup; removed as a whole"),
+  table("audit_trail", null, null, null, "no right to read this table"),
+];
+
+function loss(scenario: string, request: RestoreRequest): RestoreLoss {
+  const none = scenario === "restore-none";
+  const { what } = request;
+  const names = what.kind === "tables" ? what.tables.map(({ name }) => name) : null;
+  const rows = what.kind === "rows" ? [table(what.table.name, 0, what.keys.length, 0)] : null;
+  const tables = none ? [] : (rows ?? changed.filter((one) => names === null || names.includes(one.table.name)));
+  const sum = (of: "new" | "changed" | "deleted") => tables.reduce((total, one) => total + (one[of] ?? 0), 0);
+  const totals = {
+    new: sum("new"),
+    changed: sum("changed"),
+    deleted: sum("deleted"),
+    unknown: tables.filter((one) => one.new === null).length,
+  };
+  const closed = scenario === "restore-closed" ? "`invoices` refers to rows that would be gone." : null;
+  const whole = what.kind === "everything";
+  const amount = totals.new + totals.changed + totals.deleted;
+  return {
+    headline: none
+      ? "Going back loses nothing."
+      : `Going back loses ${whole ? "56 minutes of work" : "these changes"}.`,
+    lead: none
+      ? "Every row is as it was when the backup was taken."
+      : `${count(amount, "row change")} would be gone from production. A safety backup, taken first, keeps them.`,
+    tables,
+    unchanged: none ? 43 : whole ? 37 : 0,
+    totals,
+    obstacles: closed === null ? [] : ["3 rows of invoices refer to orders that are not in the backup."],
+    sessions: 4,
+    ways: [
+      {
+        into: { kind: "target" },
+        title: "In place, in one transaction",
+        detail:
+          "Rows are put back where they are. If anything differs from the backup afterwards, all of it is taken back.",
+        closed,
+      },
+      {
+        into: { kind: "swap" },
+        title: "Beside it, then swapped",
+        detail:
+          "A new database is restored and compared, then takes the old one's name. The old one stays as `atelier_before`.",
+        closed: whole ? null : "Only everything can be swapped.",
+      },
+      {
+        into: { kind: "new_database", name: "atelier_restored" },
+        title: "Into a new database",
+        detail: "Nothing that is there is touched. The app goes on with the old one.",
+        closed: null,
+      },
+    ],
+    read_at: ago(0),
+  };
+}
+
+/** Plans that restore, by id: an apply of one of them puts on `restore`. */
+const planned = new Set<string>();
+export const isRestore = (planId: string) => planned.has(planId);
+
+export async function restore(run: Run, { pace, stage }: Pick<Shell, "pace" | "stage">) {
+  for (const step of run.steps) {
+    stage.step(run, step.index, { status: "started" });
+    if (step.verb === "Back up" || step.verb === "Restore")
+      for (let part = 1; part <= 4; part += 1) {
+        stage.emit(run, {
+          kind: "moved",
+          index: step.index,
+          verb: step.verb === "Back up" ? "stored" : "restored",
+          tables_done: Math.floor((43 * part) / 4),
+          tables_total: 43,
+          bytes: (3.4e9 * part) / 4,
+          bytes_total: step.verb === "Back up" ? 3.6e9 : 0,
+          seconds: part * 20,
+        });
+        await wait(pace);
+      }
+    await wait(pace);
+    if (stage.isCancelled(run)) {
+      stage.step(run, step.index, { status: "taken_back" });
+      stage.end(run, "cancelled", ["Nothing of the target has changed. The backup that was taken first is kept."]);
+      return;
+    }
+    stage.step(run, step.index, { status: "done", seconds: 12 });
+  }
+  stage.end(run, "succeeded", ["Every row is as it was in the backup.", "What was there before is kept in a backup."]);
+}
+
+export function restoreCommands({ scenario, pace, worldOf, plan }: Shell): RestoreCommands {
+  return {
+    async restoreLoss(id, request) {
+      await wait(pace);
+      if (scenario === "restore-slow") await new Promise(() => undefined);
+      const { name } = worldOf(id).environment;
+      if (scenario === "restore-fails" || (request.other_database !== null && request.other_database !== name))
+        return {
+          status: "error",
+          error: {
+            code: scenario === "restore-fails" ? "DRY-1109" : "DRY-1229",
+            what:
+              scenario === "restore-fails"
+                ? "The connection was lost while the rows were compared."
+                : "The backup is from another database.",
+            why: null,
+            unchanged: "Nothing was written.",
+            next: "Try again.",
+          },
+        };
+      return ok(loss(scenario, request));
+    },
+    async restorePlan(id, request) {
+      await wait(pace);
+      const beside = request.into.kind === "new_database";
+      const scope = { kind: "whole" as const };
+      const made = plan(worldOf(id), { kind: "restore", words: "everything from the backup of 14:02" }, [
+        { kind: "check" },
+        ...(beside
+          ? []
+          : [
+              {
+                kind: "back_up" as const,
+                backup_id: "b-safety",
+                request: { kind: "deep" as const, scope, prove: false, for_plan: null, folder: null },
+              },
+            ]),
+        {
+          kind: "restore",
+          request,
+          sha256: "c41e07d9",
+          backup_kind: "deep",
+          taken_at: "2026-11-21T14:02:11Z",
+          tables: [],
+          schemas: [],
+          loss: { new: 0, changed: 0, deleted: 0, unknown: 0 },
+        },
+        { kind: "verify" },
+      ]);
+      planned.add(made.plan.id);
+      const shut = scenario === "restore-gate";
+      made.plan.findings = beside
+        ? []
+        : [
+            {
+              check: "restore-overwrites",
+              outcome: "warn",
+              title: "Overwrites what was written since the backup.",
+              detail: "What is there now is kept in a backup that is taken first.",
+              migration: null,
+              statement: null,
+              destructive: true,
+            },
+          ];
+      made.gates = made.gates.map((gate) =>
+        gate.kind === "fingerprint" && shut
+          ? { ...gate, outcome: "block", evidence: "catalogue moved since the comparison" }
+          : { ...gate, outcome: "pass" },
+      );
+      return ok(made);
+    },
+    async rollBackPlan(id, request) {
+      await wait(pace);
+      return ok(
+        plan(worldOf(id), { kind: "roll_back", migrations: request.migrations }, [
+          { kind: "check" },
+          {
+            kind: "roll_back",
+            migrations: request.migrations,
+            remove: [{ sql: 'DROP TABLE "public"."avatars"', summary: "Drop avatars", destructive: true }],
+            make: [],
+            rows: [],
+            finish: [],
+            ledger: [],
+            backup: null,
+            lost: [{ table: { schema: "public", name: "avatars" }, rows: 12 }],
+          },
+          { kind: "verify" },
+        ]),
+      );
+    },
+  };
+}

@@ -1,6 +1,7 @@
 //! The engine's integration tests, one module an area.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod backups;
 mod conformance;
 mod connect;
 mod drift;

@@ -8,6 +8,7 @@
     reason = "these are tests"
 )]
 
+mod backups;
 mod input;
 mod kills;
 mod lines;

@@ -9,12 +9,12 @@ test("the overview answers what is wrong, and Enter takes the next step", async 
   await headline(page, "The app expects 6 tables");
   await judge(page, "overview");
   assert.equal(
-    await mark(page, "card-backups").getAttribute("data-tone"),
+    await mark(page, "card-checklist").getAttribute("data-tone"),
     "unknown",
     "what is not built is never green",
   );
   assert.equal(
-    await mark(page, "card-backups").evaluate((card) => card.tagName),
+    await mark(page, "card-checklist").evaluate((card) => card.tagName),
     "DIV",
     "and cannot be pressed",
   );
@@ -25,15 +25,17 @@ test("the overview answers what is wrong, and Enter takes the next step", async 
 test("number keys open instruments; those not built say so", async () => {
   const page = await visit("#/environment/production/overview");
   await headline(page, "The app expects");
-  await page.keyboard.press("5");
+  await page.keyboard.press("7");
   assert.equal(
     await mark(page, "said").textContent(),
-    "Backups is not built yet.",
+    "Checklist is not built yet.",
   );
   await page.keyboard.press("2");
   await headline(page, "1 migration failed halfway");
   await page.keyboard.press("3");
   await headline(page, "6 tables fewer");
+  await page.keyboard.press("5");
+  await headline(page, "The newest full backup to trust");
   await page.keyboard.press("0");
   await headline(page, "Run 151 needs attention");
 });

@@ -38,6 +38,21 @@
  *   export      rows-export, export-dialog, export-<csv|json|html>, export-write, export-path, export-close
  *   undo        run-undo, way-back, way-back-undo, run-rows, run-changed, run-changed-rows, undo-conflicts,
  *               conflict-<row>, keep-<row>, take-<row>, undo-all, undo-tally, undo-impossible
+ *   backups     backup-table, backup-<id>, show-<all|deep|quick|open>, none-shown, key-risk, key-export-now,
+ *               backups-foot, backups-keep, backups-keys; rows carry data-backup="<id>"
+ *   evidence    proof-facts (lines carry data-outcome), backup-origin, backup-tables, backup-tables-all, backup-restore,
+ *               backup-prove, backup-remove, remove-dialog, confirm-remove
+ *   back up     take-dialog, kind-<deep|quick>, extent-<whole|schemas|tables>, tables-typed, schemas-typed,
+ *               table-search, tick-<table>, backup-preview, refusals, take-prove, prove-later, take-start, take-keep,
+ *               moved, run-stored, run-proof, run-open-backup
+ *   keeping     keeping-dialog, policy-<field>, policy-folder, policy-pick, policy-daily, policy-time, policy-wrong,
+ *               policy-save
+ *   keys        keys-dialog, public-key, key-exported, keys-<export|import>, key-folder, key-file, key-passphrase,
+ *               key-repeat, key-hint, key-written, key-import-file, key-import-passphrase, keys-send, keys-close
+ *   restore     restore-dialog, restore-steps, restore-<everything|tables|rows>, restore-table, restore-keys,
+ *               restore-is-other, restore-other, loss-table, loss-again, obstacles, into-<target|swap|new_database>,
+ *               restore-name, restore-stake, restore-closed, restore-some, restore-back, restore-on, restore-keep,
+ *               restore-apply
  *   checks      check-table, check-<name>, check-history, verify-again, run-checks, view-<checks|ask|setup>,
  *               checks-setup, query-text, query-run, query-note, query-table, query-empty
  *   app checks  requests, request-<0..>, writes, run-check, writing-dialog, writing-tick-<0..>, writing-run,

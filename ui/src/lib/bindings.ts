@@ -2952,7 +2952,7 @@ export type GateKind =
  */
 "dry_run" | 
 /**
- * A restore point newer than the fingerprint covers the plan. Unknown until backups exist.
+ * A proven backup newer than the plan covers it.
  */
 "restore_point" | 
 /**

@@ -409,7 +409,7 @@ pub enum GateKind {
     Fingerprint,
     /// Dry run or rehearsal worked.
     DryRun,
-    /// A restore point newer than the fingerprint covers the plan. Unknown until backups exist.
+    /// A proven backup newer than the plan covers it.
     RestorePoint,
     /// No blocking finding.
     Findings,

@@ -15,7 +15,7 @@ pub const PASSPHRASE: &str = "a passphrase for tests";
 pub struct Bench {
     pub server: Postgres,
     pub engine: Engine,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Bench {
@@ -23,7 +23,12 @@ impl Bench {
         let data = tempfile::tempdir().unwrap();
         let engine = Engine::open(data.path()).await.unwrap();
         engine.vault_create(Secret::new(PASSPHRASE)).await.unwrap();
-        Self { server: Postgres::start(version), engine, _data: data }
+        Self { server: Postgres::start(version), engine, data }
+    }
+
+    /// The console's data folder.
+    pub fn data(&self) -> &std::path::Path {
+        self.data.path()
     }
 
     pub async fn start() -> Self {

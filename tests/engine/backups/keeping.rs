@@ -116,6 +116,16 @@ async fn the_daily_backup_is_taken_once_a_day_and_old_ones_go_but_for_the_newest
     let shelf = bench.engine.backup_shelf(&target).await.unwrap();
     assert_eq!(shelf.backups.len(), 1, "the older one went: {shelf:#?}");
     assert_eq!(shelf.backups[0].proof, ProofState::Proven);
+    // One that cannot begin stands in the list as broken.
+    let closed = Engine::open(bench.data()).await.unwrap();
+    let later = day + Duration::days(3) + Duration::minutes(2);
+    let ticked = closed.schedule_tick(later).await;
+    assert!(
+        ticked.iter().all(|(_, outcome)| outcome.is_err()),
+        "its password is asked for at each start: {ticked:?}"
+    );
+    let shelf_then = bench.engine.backup_shelf(&target).await.unwrap();
+    assert!(shelf_then.backups[0].holds.contains("asked for"), "{shelf_then:#?}");
     let kept = bench.engine.backup_remove(&target, &shelf.backups[0].id).await.unwrap_err();
     assert!(kept.what.contains("never removed"), "{kept:?}");
 }

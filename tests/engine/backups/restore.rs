@@ -153,6 +153,11 @@ async fn a_restore_that_cannot_be_exact_changes_nothing() {
     assert!(loss.obstacles[0].contains("column mail is new"), "{loss:#?}");
     let refused = bench.engine.restore_plan(&target, all_of(&backup.id)).await.unwrap_err();
     assert_eq!(refused.code, FailureCode::RestoreRefused);
+    // A way that there is not is never taken for one that there is.
+    for into in [RestoreInto::Swap, RestoreInto::NewDatabase { name: "copy".to_owned() }] {
+        let refused = bench.engine.restore_plan(&target, RestoreRequest { into, ..all_of(&backup.id) }).await;
+        assert_eq!(refused.unwrap_err().code, FailureCode::RestoreRefused);
+    }
     // Another database refuses until its name is typed.
     let (other, _) = bench.base("elsewhere", sql).await;
     let refused = bench.engine.restore_loss(&other, &all_of(&backup.id)).await.unwrap_err();

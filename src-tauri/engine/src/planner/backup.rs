@@ -59,6 +59,11 @@ pub fn select(inventory: &Inventory, kind: BackupKind, scope: &BackupScope) -> S
     }
     choose_sequences(inventory, scope, &mut selection);
     name_what_is_missing(inventory, kind, scope, &mut selection);
+    if kind == BackupKind::Deep && matches!(scope, BackupScope::Tables { .. }) {
+        // Types, functions and other tables that they need would not be in it, so it could not be restored alone.
+        let refusal = "A deep backup holds whole schemas. For single tables take a quick one.";
+        selection.refusals.push(refusal.to_owned());
+    }
     if selection.tables.is_empty() && selection.refusals.is_empty() {
         selection.refusals.push("There is no table to back up.".to_owned());
     }
@@ -299,6 +304,8 @@ mod tests {
             select(&inventory(Vec::new()), BackupKind::Quick, &scope).refusals,
             ["There is no table gone."]
         );
+        let deep = select(&inventory(vec![relation("gone", "r")]), BackupKind::Deep, &scope).refusals;
+        assert!(deep.iter().any(|refusal| refusal.contains("quick one")), "{deep:?}");
         assert_eq!(
             select(&inventory(Vec::new()), BackupKind::Quick, &BackupScope::Whole).refusals,
             ["There is no table to back up."]

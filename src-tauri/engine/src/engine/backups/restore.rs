@@ -69,7 +69,13 @@ impl Engine {
             .ways
             .iter()
             .find(|way| std::mem::discriminant(&way.into) == std::mem::discriminant(&request.into));
-        if let Some(closed) = way.and_then(|way| way.closed.clone()) {
+        let Some(way) = way else {
+            return Err(Failure::new(FailureCode::RestoreRefused, "Drydock cannot restore into another database yet.")
+                .why("A backup is restored in place, in one transaction that is compared before it is committed.")
+                .unchanged("Nothing was changed.")
+                .next("Restore in place; or make an environment for the other database and restore the backup there."));
+        };
+        if let Some(closed) = way.closed.clone() {
             return Err(Failure::new(FailureCode::RestoreRefused, "The backup cannot be restored this way.")
                 .why(closed)
                 .unchanged("Nothing was changed.")

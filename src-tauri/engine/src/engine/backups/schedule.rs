@@ -1,10 +1,11 @@
 //! Backups that are taken by themselves, every day at a time, while the console is open.
 
 use super::keeping::time_of_day;
-use crate::domain::backup::{BackupKind, BackupRequest, BackupScope};
+use crate::domain::backup::{BackupKind, BackupRecord, BackupRequest, BackupScope, BackupState};
+use crate::domain::environment::Environment;
 use crate::domain::{Failure, FailureCode};
 use crate::engine::Engine;
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Local, Utc};
 use std::time::Duration;
 
 /// How often it is looked whether one is due.
@@ -41,9 +42,38 @@ impl Engine {
             if self.store().set_setting(&setting, &today).await.is_err() {
                 continue;
             }
-            started.push((environment.name.clone(), self.scheduled(&environment.id).await));
+            let outcome = self.scheduled(&environment.id).await;
+            if let Err(failure) = &outcome {
+                self.not_taken(&environment, failure).await;
+            }
+            started.push((environment.name.clone(), outcome));
         }
         started
+    }
+
+    /// A daily backup that could not begin stands in the list, so that nobody believes in it.
+    async fn not_taken(&self, environment: &Environment, failure: &Failure) {
+        let record = BackupRecord {
+            id: Self::draw_id().chars().filter(char::is_ascii_hexdigit).take(8).collect(),
+            environment_key: environment.id.clone(),
+            environment_id: Some(environment.id.clone()),
+            environment_name: environment.name.clone(),
+            kind: BackupKind::Deep,
+            state: BackupState::Broken,
+            started_at: Utc::now(),
+            run_id: None,
+            run_number: None,
+            folder: None,
+            sha256: None,
+            summary: None,
+            proof: None,
+            failure: Some(failure.clone()),
+            imported: None,
+            for_plan: None,
+        };
+        if let Err(failure) = self.store().save_backup(&record).await {
+            tracing::warn!(code = %failure.code, "that a daily backup was not taken could not be recorded");
+        }
     }
 
     async fn scheduled(&self, environment_id: &str) -> Result<String, Failure> {

@@ -23,6 +23,8 @@ const SOCKET_PORT: u16 = 5432;
 const SCRATCH_ROLE: &str = "drydock_scratch";
 const SCRATCH_PREFIX: &str = "scratch_";
 const START_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the lock may take to come free after our own server has stopped.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A private PostgreSQL server for throwaway databases.
 pub struct Sandbox {
@@ -98,7 +100,15 @@ impl Sandbox {
         };
         self.stop().await?;
         let home = home::prepare(&self.toolkit, &self.folder)?;
-        let Some(lock) = own(&home)? else { return Err(in_use()) };
+        // A program that is being started elsewhere in this process holds a copy of the lock until it runs.
+        let until = Instant::now() + LOCK_PATIENCE;
+        let lock = loop {
+            match own(&home)? {
+                Some(lock) => break lock,
+                None if Instant::now() < until => tokio::time::sleep(Duration::from_millis(20)).await,
+                None => return Err(in_use()),
+            }
+        };
         stop_orphan(&home).await?;
         home::remove(&home.data)?;
         drop(lock);

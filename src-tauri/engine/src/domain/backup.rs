@@ -557,6 +557,9 @@ pub struct BackupRecord {
     pub run_id: Option<String>,
     /// That run's number.
     pub run_number: Option<u32>,
+    /// The folder that it is written into.
+    #[serde(default)]
+    pub root: Option<String>,
     /// Its folder, once it is complete.
     pub folder: Option<String>,
     /// SHA-256 of its manifest.
@@ -571,6 +574,31 @@ pub struct BackupRecord {
     pub imported: Option<String>,
     /// The plan that it is a restore point for.
     pub for_plan: Option<String>,
+}
+
+impl BackupRecord {
+    /// One that is being taken.
+    pub fn begun(id: String, environment_key: String, kind: BackupKind, started_at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            environment_key,
+            environment_id: None,
+            environment_name: String::new(),
+            kind,
+            state: BackupState::Taking,
+            started_at,
+            run_id: None,
+            run_number: None,
+            root: None,
+            folder: None,
+            sha256: None,
+            summary: None,
+            proof: None,
+            failure: None,
+            imported: None,
+            for_plan: None,
+        }
+    }
 }
 
 /// What of a manifest is listed without reading it.

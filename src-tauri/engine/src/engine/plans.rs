@@ -25,6 +25,29 @@ pub struct ApplyOptions {
     pub despite_failed_dry_run: bool,
 }
 
+/// The scripts of a plan, as they are now.
+#[derive(Default)]
+pub(super) struct Scripts {
+    /// Text by migration.
+    pub texts: HashMap<String, String>,
+    /// Digest of all files of the folder.
+    pub digest: String,
+}
+
+/// A plan before it is bound to a target.
+pub(super) struct Draft {
+    /// Digest of what it stands on beside the database: files, a profile, a backup.
+    pub files: String,
+    /// Where that is, for people.
+    pub folder: String,
+    /// What is to be said about it.
+    pub findings: Vec<Finding>,
+    /// What it is for.
+    pub purpose: PlanPurpose,
+    /// Its steps between the checks.
+    pub work: Vec<Step>,
+}
+
 impl Engine {
     /// Makes a plan from what is there now.
     ///
@@ -40,23 +63,37 @@ impl Engine {
         let status = self.status_of(&set, &observation)?;
         let (work, findings) = self.work(&set, &observation, &status, &purpose)?;
         let files = runner::files_digest(&set);
-        let (_, _, fingerprint) = self.fingerprint_now(target, files).await?;
+        let plan = self
+            .keep_plan(target, Draft { files, folder: set.folder.clone(), findings, purpose, work })
+            .await?;
+        self.plan_review(target, &plan.id).await
+    }
+
+    /// Binds a draft to the target as it is now, seals it and keeps it.
+    ///
+    /// # Errors
+    /// When the target cannot be read, or another database answers.
+    pub(super) async fn keep_plan(&self, target: &Target, draft: Draft) -> Result<Plan, Failure> {
+        let (identity, verdict, fingerprint) = self.fingerprint_now(target, draft.files).await?;
+        if let IdentityVerdict::Different { reasons } = &verdict {
+            return Err(identity_changed(reasons));
+        }
         let inventory = Inventory {
             environment_id: target.environment_id(),
             environment_name: target.name.clone(),
             tier: target.tier,
             rules: target.rules.clone(),
-            identity: observation.identity.clone(),
+            identity,
             schema: target.connector.address.schema.clone(),
             fingerprint,
-            folder: set.folder.clone(),
-            findings,
+            folder: draft.folder,
+            findings: draft.findings,
             draw_id: &Self::draw_id,
             now: Utc::now(),
         };
-        let mut plan = planning::seal(inventory, purpose, work);
+        let mut plan = planning::seal(inventory, draft.purpose, draft.work);
         self.store().save_plan(&mut plan).await?;
-        self.plan_review(target, &plan.id).await
+        Ok(plan)
     }
 
     /// The steps between the checks, and what is to be said about them.
@@ -436,11 +473,7 @@ impl Engine {
     }
 
     /// The scripts of a plan, read again and compared with it.
-    pub(super) async fn scripts(
-        &self,
-        target: &Target,
-        plan: &Plan,
-    ) -> Result<(HashMap<String, String>, String), Failure> {
+    pub(super) async fn scripts(&self, target: &Target, plan: &Plan) -> Result<Scripts, Failure> {
         let set = read_set(target).await?;
         let mut scripts = HashMap::new();
         for step in plan.migrations() {
@@ -461,7 +494,7 @@ impl Engine {
                 }
             }
         }
-        Ok((scripts, runner::files_digest(&set)))
+        Ok(Scripts { texts: scripts, digest: runner::files_digest(&set) })
     }
 
     /// What a dry run of a plan has to try.

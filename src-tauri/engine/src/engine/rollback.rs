@@ -1,7 +1,7 @@
 //! Rolling migrations back: what they made is found by replaying the history with and without them, what they dropped
 //! comes from a backup that is older than they are.
 
-use super::plans::{identity_changed, no_transaction_pooler};
+use super::plans::{Draft, identity_changed, no_transaction_pooler};
 use super::status::read_set;
 use super::{Engine, Target};
 use crate::adapters::postgres::{catalogue, failure::failure};
@@ -13,7 +13,6 @@ use crate::domain::migration::{MigrationSet, MigrationState, MigrationStatus};
 use crate::domain::plan::{Plan, PlanPurpose, PlanReview, Step};
 use crate::domain::rollback::{LostTable, RollBackRequest, RollBackStep, RowsBack};
 use crate::domain::{Failure, FailureCode, Finding, Outcome};
-use crate::planner::plan::{self as planning, Inventory};
 use crate::planner::rollback::{TakenBack, take_back};
 use crate::planner::sql;
 use crate::runner;
@@ -89,23 +88,11 @@ impl Engine {
             lost,
         };
         let files = runner::files_digest(&set);
-        let (_, _, fingerprint) = self.fingerprint_now(target, files).await?;
         let purpose = PlanPurpose::RollBack { migrations: step.migrations.clone() };
-        let inventory = Inventory {
-            environment_id: target.environment_id(),
-            environment_name: target.name.clone(),
-            tier: target.tier,
-            rules: target.rules.clone(),
-            identity: observation.identity.clone(),
-            schema: target.connector.address.schema.clone(),
-            fingerprint,
-            folder: set.folder.clone(),
-            findings,
-            draw_id: &Self::draw_id,
-            now: Utc::now(),
-        };
-        let mut plan = planning::seal(inventory, purpose, vec![Step::RollBack(step)]);
-        self.store().save_plan(&mut plan).await?;
+        let work = vec![Step::RollBack(step)];
+        let plan = self
+            .keep_plan(target, Draft { files, folder: set.folder.clone(), findings, purpose, work })
+            .await?;
         self.plan_review(target, &plan.id).await
     }
 

@@ -1,6 +1,6 @@
 //! Runs: started, watched, cancelled, examined.
 
-use super::plans::no_transaction_pooler;
+use super::plans::{Scripts, no_transaction_pooler};
 use super::{ApplyOptions, Engine, Live, Target};
 use crate::adapters::store::{AuditEntry, NewRun};
 use crate::domain::change_set::{DryRunReport, Tried};
@@ -38,10 +38,10 @@ impl Engine {
                 .unchanged("Nothing was sent.")
                 .next("Read the requests of the plan, then apply it or leave it."));
         }
-        let (scripts, _) = self.scripts(target, &plan).await?;
+        let scripts = self.scripts(target, &plan).await?;
         let pieces = match self.roll_back_job(&plan).await? {
             Some(job) => Self::roll_back_pieces(&plan, &job),
-            None => Self::pieces(&plan, &scripts),
+            None => Self::pieces(&plan, &scripts.texts),
         };
         let steps = (0_u32..)
             .zip(&pieces)
@@ -145,7 +145,7 @@ impl Engine {
         tried: TargetTrial,
     ) -> DryRunReport {
         let taken_back = match self.scripts(target, plan).await {
-            Ok((_, files)) => match self.fingerprint_now(target, files).await {
+            Ok(scripts) => match self.fingerprint_now(target, scripts.digest).await {
                 Ok((_, _, now)) => Some(now == plan.fingerprint),
                 Err(_) => None,
             },
@@ -239,8 +239,8 @@ impl Engine {
             Some(roll_back) => Some(Work::RollBack(roll_back)),
             None => self.restore_job(&plan).await?.map(|restore| Work::Restore(Box::new(restore))),
         };
-        let (scripts, files_fingerprint) = if plan.is_of_rows() {
-            (Default::default(), self.row_files_now(&plan).await?)
+        let scripts = if plan.is_of_rows() {
+            Scripts { digest: self.row_files_now(&plan).await?, ..Scripts::default() }
         } else {
             self.scripts(target, &plan).await?
         };
@@ -253,8 +253,8 @@ impl Engine {
         let apply = Apply {
             store: Arc::clone(self.store()),
             connector: target.connector.clone(),
-            scripts,
-            files_fingerprint,
+            scripts: scripts.texts,
+            files_fingerprint: scripts.digest,
             rows,
             app,
             restore: restore.map(|restore| self.with_safety(target, &plan, &run, restore, &live, &cancel)),

@@ -59,7 +59,8 @@ impl DeepDump {
                 .next("Install Drydock again, or take a quick backup, which needs no program.")
         };
         let Client { mut command, connection, private } =
-            Client::prepare(Path::new(&tool.program), way, "drydock backup").map_err(refused)?;
+            Client::prepare(Path::new(&tool.program), way, "drydock backup")
+                .map_err(|why| refused(why.to_string()))?;
         command.args(["--format=custom", "--compress=0", "--no-password", "--verbose", "--encoding=UTF8"]);
         command.arg("--quote-all-identifiers");
         command.arg(format!("--snapshot={}", scope.snapshot));

@@ -13,7 +13,7 @@ pub async fn schema_dump(toolkit: &Toolkit, way: Way<'_>, schemas: &[String]) ->
     let address = way.address;
     let Client { mut command, connection, private: _private } =
         Client::prepare(&toolkit.pg_dump(), way, "drydock schema dump")
-            .map_err(|why| failed(address, why))?;
+            .map_err(|why| failed(address, why.to_string()))?;
     command.args([
         "--schema-only",
         "--no-owner",

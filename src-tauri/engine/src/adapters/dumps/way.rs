@@ -11,6 +11,23 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+/// Why a client program could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unprepared {
+    /// No folder for its files.
+    #[error("No private folder could be made: {0}.")]
+    Folder(std::io::Error),
+    /// Its password file.
+    #[error("The private password file could not be written: {0}.")]
+    PasswordFile(std::io::Error),
+    /// Its roots.
+    #[error("The trusted roots could not be written: {0}.")]
+    Roots(std::io::Error),
+    /// A password that its file cannot hold.
+    #[error(transparent)]
+    Password(#[from] LineBreak),
+}
+
 /// A client program that is about to be started.
 pub(super) struct Client {
     /// The program, with its environment.
@@ -22,21 +39,18 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Prepares a program for a way to a database. An error is a sentence.
-    pub(super) fn prepare(program: &Path, way: Way<'_>, application: &str) -> Result<Self, String> {
+    /// Prepares a program for a way to a database.
+    pub(super) fn prepare(program: &Path, way: Way<'_>, application: &str) -> Result<Self, Unprepared> {
         let Way { address, password, through } = way;
-        let private = tempfile::Builder::new()
-            .prefix("drydock-dump-")
-            .tempdir()
-            .map_err(|error| format!("No private folder could be made: {error}."))?;
+        let private =
+            tempfile::Builder::new().prefix("drydock-dump-").tempdir().map_err(Unprepared::Folder)?;
         let local = through.map(|through| through.local);
         let connection = connection_string(address, local, private.path(), application)?;
         let mut command = bare(program);
         command.env("HOME", private.path()).env("APPDATA", private.path());
         if let Some(password) = password {
             let file = private.path().join("pgpass");
-            write_private(&file, &passfile(password).map_err(|why| why.to_string())?)
-                .map_err(|error| format!("The private password file could not be written: {error}."))?;
+            write_private(&file, &passfile(password)?).map_err(Unprepared::PasswordFile)?;
             command.env("PGPASSFILE", file);
         }
         Ok(Self { command, connection, private })
@@ -49,7 +63,7 @@ fn connection_string(
     local: Option<&Local>,
     private: &Path,
     application: &str,
-) -> Result<String, String> {
+) -> Result<String, Unprepared> {
     let mut parts = match local {
         None => vec![("host", address.host.clone()), ("port", address.port.to_string())],
         #[cfg(unix)]
@@ -96,7 +110,7 @@ fn connection_string(
 
 /// The trusted roots as a file: the operator's own, or one written into the private folder. The
 /// system's roots are written out too, because the bundled OpenSSL does not know where they are.
-fn roots(address: &Address, private: &Path) -> Result<PathBuf, String> {
+fn roots(address: &Address, private: &Path) -> Result<PathBuf, Unprepared> {
     let pem = match &address.roots {
         TlsRoots::File { path } => return Ok(PathBuf::from(path)),
         TlsRoots::Pasted { pem } => pem.clone(),
@@ -107,8 +121,7 @@ fn roots(address: &Address, private: &Path) -> Result<PathBuf, String> {
             .collect(),
     };
     let file = private.join("roots.pem");
-    write_private(&file, &pem)
-        .map_err(|error| format!("The trusted roots could not be written: {error}."))?;
+    write_private(&file, &pem).map_err(Unprepared::Roots)?;
     Ok(file)
 }
 
@@ -128,7 +141,7 @@ fn pem_block(der: &[u8]) -> String {
 /// A password that a password file cannot hold.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("The password holds a line break, which a password file cannot.")]
-struct LineBreak;
+pub(super) struct LineBreak;
 
 fn passfile(password: &Secret) -> Result<String, LineBreak> {
     let clear = password.reveal();

@@ -44,22 +44,14 @@ impl Engine {
         }
         let manifest = &stored.manifest;
         let record = BackupRecord {
-            id,
-            environment_key: target.key(),
             environment_id: target.environment_id(),
             environment_name: manifest.environment_name.clone(),
-            kind: manifest.kind,
             state: BackupState::Complete,
-            started_at: manifest.snapshot_at,
-            run_id: None,
-            run_number: None,
             folder: Some(folder.display().to_string()),
             sha256: Some(stored.sha256.clone()),
             summary: Some(summary_of(&stored, 0.0)),
-            proof: None,
-            failure: None,
             imported: Some(format!("found in {}", folder.display())),
-            for_plan: None,
+            ..BackupRecord::begun(id, target.key(), manifest.kind, manifest.snapshot_at)
         };
         self.store().save_backup(&record).await?;
         self.audit(target, "backup listed", &stored.sha256, &format!("at {}", Utc::now().to_rfc3339()))

@@ -167,17 +167,7 @@ mod tests {
 
     fn record(id: &str, kind: BackupKind, days: i64, proven: bool, now: DateTime<Utc>) -> BackupRecord {
         BackupRecord {
-            id: id.to_owned(),
-            environment_key: "e".to_owned(),
-            environment_id: None,
-            environment_name: "shop".to_owned(),
-            kind,
             state: BackupState::Complete,
-            started_at: now - Duration::days(days),
-            run_id: None,
-            run_number: None,
-            folder: None,
-            sha256: None,
             summary: Some(BackupSummary {
                 taken_at: now,
                 identity: TargetIdentity {
@@ -204,9 +194,7 @@ mod tests {
                 facts: Vec::new(),
                 notes: Vec::new(),
             }),
-            failure: None,
-            imported: None,
-            for_plan: None,
+            ..BackupRecord::begun(id.to_owned(), "e".to_owned(), kind, now - Duration::days(days))
         }
     }
 

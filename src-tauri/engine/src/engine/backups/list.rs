@@ -10,7 +10,7 @@ use crate::domain::{Failure, Outcome};
 use crate::engine::{Engine, Target};
 use crate::planner::backup::size_words;
 use chrono::{DateTime, Duration, Local, Utc};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Engine {
     /// The backups of an environment.
@@ -142,7 +142,6 @@ impl Engine {
     /// Backups whose run is over without an end are broken; what they left is swept.
     async fn settle_backups(&self, target: &Target) -> Result<(), Failure> {
         self.store().mark_cut_off_runs().await?;
-        let mut cut = Vec::new();
         for mut record in self.store().backups(&target.key()).await? {
             if record.state != BackupState::Taking {
                 continue;
@@ -157,11 +156,11 @@ impl Engine {
             record.state = BackupState::Broken;
             record.failure = run.and_then(|run| run.failure);
             self.store().save_backup(&record).await?;
-            cut.push(record.id);
-        }
-        if !cut.is_empty() {
-            let root = self.backup_root(target).await?;
-            backups::sweep(&root, &|id| !cut.iter().any(|cut| cut == id));
+            let root = match &record.root {
+                Some(root) => PathBuf::from(root),
+                None => self.backup_root(target).await?,
+            };
+            backups::sweep(&root, &|id| id != record.id);
         }
         Ok(())
     }

@@ -4,20 +4,19 @@ use crate::adapters::backups::CATALOGUE;
 use crate::adapters::postgres::backup as reading;
 use crate::adapters::postgres::failure::failure;
 use crate::domain::backup::{
-    BackUpStep, BackupKind, BackupRecord, BackupRequest, BackupScope, BackupState, LossTotals, Manifest,
-    RestoreInto, RestoreLoss, RestoreRequest, RestoreStep, RestoreWay, RestoreWhat, RestoredTable,
-    StoredTable, TableLoss, TableName,
+    BackUpStep, BackupKind, BackupRecord, BackupRequest, BackupScope, LossTotals, Manifest, RestoreInto,
+    RestoreLoss, RestoreRequest, RestoreStep, RestoreWay, RestoreWhat, RestoredTable, StoredTable, TableLoss,
+    TableName,
 };
 use crate::domain::catalogue::Catalogue;
-use crate::domain::identity::{IdentityPin, IdentityVerdict};
+use crate::domain::identity::IdentityPin;
 use crate::domain::inventory::Inventory;
 use crate::domain::plan::{Plan, PlanPurpose, PlanReview, Step};
 use crate::domain::run::Run;
 use crate::domain::{Failure, FailureCode, Finding, Outcome};
-use crate::engine::plans::{identity_changed, no_transaction_pooler};
+use crate::engine::plans::{Draft, no_transaction_pooler};
 use crate::engine::{Engine, Live, Target};
 use crate::planner::backup::size_words;
-use crate::planner::plan::{self as planning, Inventory as PlanInventory};
 use crate::planner::rebuild;
 use crate::runner::apply::restore::{RestoreJob, Work};
 use crate::runner::backup::load::Opened;
@@ -107,30 +106,19 @@ impl Engine {
         }
         let files = step.sha256.clone();
         work.push(Step::Restore(step));
-        let (identity, verdict, fingerprint) = self.fingerprint_now(target, files).await?;
-        if let IdentityVerdict::Different { reasons } = &verdict {
-            return Err(identity_changed(reasons));
-        }
         let words = format!(
             "{} from the backup of {}",
             what_words(&request.what, &looked.tables),
             at(manifest.snapshot_at)
         );
-        let inventory = PlanInventory {
-            environment_id: target.environment_id(),
-            environment_name: target.name.clone(),
-            tier: target.tier,
-            rules: target.rules.clone(),
-            identity,
-            schema: target.connector.address.schema.clone(),
-            fingerprint,
+        let draft = Draft {
+            files,
             folder: String::new(),
             findings: findings(&looked, &request),
-            draw_id: &Self::draw_id,
-            now: Utc::now(),
+            purpose: PlanPurpose::Restore { words },
+            work,
         };
-        let mut plan = planning::seal(inventory, PlanPurpose::Restore { words }, work);
-        self.store().save_plan(&mut plan).await?;
+        let plan = self.keep_plan(target, draft).await?;
         self.plan_review(target, &plan.id).await
     }
 
@@ -340,24 +328,8 @@ impl Engine {
             let (engine, target, plan, run) = (self.clone(), target.clone(), plan.clone(), run.clone());
             let (events, cancel) = (live.stream.clone(), cancel.clone());
             let safety: crate::runner::apply::restore::Safety = Box::pin(async move {
-                let record = BackupRecord {
-                    id: step.backup_id.clone(),
-                    environment_key: target.key(),
-                    environment_id: target.environment_id(),
-                    environment_name: target.name.clone(),
-                    kind: step.request.kind,
-                    state: BackupState::Taking,
-                    started_at: Utc::now(),
-                    run_id: Some(run.id.clone()),
-                    run_number: Some(run.number),
-                    folder: None,
-                    sha256: None,
-                    summary: None,
-                    proof: None,
-                    failure: None,
-                    imported: None,
-                    for_plan: Some(plan.id.clone()),
-                };
+                let mut record = engine.begun(&target, step.backup_id.clone(), &step.request, Some(&run));
+                record.for_plan = Some(plan.id.clone());
                 engine.take_first(&target, &plan, &step.request, record, &events, index, &cancel).await
             });
             safety

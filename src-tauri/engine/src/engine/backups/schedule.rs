@@ -53,23 +53,13 @@ impl Engine {
 
     /// A daily backup that could not begin stands in the list, so that nobody believes in it.
     async fn not_taken(&self, environment: &Environment, failure: &Failure) {
+        let id = Self::draw_backup_id();
         let record = BackupRecord {
-            id: Self::draw_id().chars().filter(char::is_ascii_hexdigit).take(8).collect(),
-            environment_key: environment.id.clone(),
             environment_id: Some(environment.id.clone()),
             environment_name: environment.name.clone(),
-            kind: BackupKind::Deep,
             state: BackupState::Broken,
-            started_at: Utc::now(),
-            run_id: None,
-            run_number: None,
-            folder: None,
-            sha256: None,
-            summary: None,
-            proof: None,
             failure: Some(failure.clone()),
-            imported: None,
-            for_plan: None,
+            ..BackupRecord::begun(id, environment.id.clone(), BackupKind::Deep, Utc::now())
         };
         if let Err(failure) = self.store().save_backup(&record).await {
             tracing::warn!(code = %failure.code, "that a daily backup was not taken could not be recorded");

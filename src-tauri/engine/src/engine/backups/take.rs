@@ -11,14 +11,12 @@ use crate::domain::backup::{
     BackUpStep, BackupKind, BackupPreview, BackupRecord, BackupRequest, BackupScope, BackupState,
     BackupSummary, FoundTool, Proof, ProofState, ProveStep,
 };
-use crate::domain::identity::IdentityVerdict;
 use crate::domain::plan::{Plan, PlanPurpose, Step};
 use crate::domain::run::{Run, RunEventKind, RunKind, RunStatus, RunStep, StepStatus};
 use crate::domain::{Failure, FailureCode};
-use crate::engine::plans::{identity_changed, no_transaction_pooler};
+use crate::engine::plans::{Draft, no_transaction_pooler};
 use crate::engine::{Engine, Live, Target};
 use crate::planner::backup::{ladder, needed_bytes, select, size_words};
-use crate::planner::plan::{self as planning, Inventory};
 use crate::planner::restore_point::touched;
 use crate::runner::backup::{BackUp, Taken};
 use crate::runner::events::Stream;
@@ -111,7 +109,7 @@ impl Engine {
         }
         // Before anything is read: without a key nothing could be stored.
         self.newest_backup_key().await?;
-        let backup_id = Self::draw_id().chars().filter(char::is_ascii_hexdigit).take(8).collect::<String>();
+        let backup_id = Self::draw_backup_id();
         let words = request_words(request.kind, &request.scope);
         let mut work =
             vec![Step::BackUp(BackUpStep { backup_id: backup_id.clone(), request: request.clone() })];
@@ -121,24 +119,7 @@ impl Engine {
         let plan = self.plan_reading(target, PlanPurpose::BackUp { words: words.clone() }, work).await?;
         let run =
             self.accept(&plan, RunKind::BackUp, format!("Take {words}"), queued_steps(&plan), None).await?;
-        let record = BackupRecord {
-            id: backup_id,
-            environment_key: target.key(),
-            environment_id: target.environment_id(),
-            environment_name: target.name.clone(),
-            kind: request.kind,
-            state: BackupState::Taking,
-            started_at: Utc::now(),
-            run_id: Some(run.id.clone()),
-            run_number: Some(run.number),
-            folder: None,
-            sha256: None,
-            summary: None,
-            proof: None,
-            failure: None,
-            imported: None,
-            for_plan: request.for_plan.clone(),
-        };
+        let record = self.begun(target, backup_id, &request, Some(&run));
         self.store().save_backup(&record).await?;
         let (live, cancel) = self.register_in(&run, &lane);
         let (engine, target, started) = (self.clone(), target.clone(), run.clone());
@@ -146,6 +127,30 @@ impl Engine {
             engine.backup_run(&target, &plan, &request, record, started, live, cancel).await;
         });
         Ok(run)
+    }
+
+    /// The record of a backup that begins now.
+    pub(super) fn begun(
+        &self,
+        target: &Target,
+        id: String,
+        request: &BackupRequest,
+        run: Option<&Run>,
+    ) -> BackupRecord {
+        BackupRecord {
+            environment_id: target.environment_id(),
+            environment_name: target.name.clone(),
+            run_id: run.map(|run| run.id.clone()),
+            run_number: run.map(|run| run.number),
+            root: request.folder.clone(),
+            for_plan: request.for_plan.clone(),
+            ..BackupRecord::begun(id, target.key(), request.kind, Utc::now())
+        }
+    }
+
+    /// A short id for a backup.
+    pub(super) fn draw_backup_id() -> String {
+        Self::draw_id().chars().filter(char::is_ascii_hexdigit).take(8).collect()
     }
 
     /// The backup that would cover a plan: the tables it touches, where its dry run showed them, else all.
@@ -174,26 +179,9 @@ impl Engine {
         purpose: PlanPurpose,
         work: Vec<Step>,
     ) -> Result<Plan, Failure> {
-        let (identity, verdict, fingerprint) = self.fingerprint_now(target, String::new()).await?;
-        if let IdentityVerdict::Different { reasons } = &verdict {
-            return Err(identity_changed(reasons));
-        }
-        let inventory = Inventory {
-            environment_id: target.environment_id(),
-            environment_name: target.name.clone(),
-            tier: target.tier,
-            rules: target.rules.clone(),
-            identity,
-            schema: target.connector.address.schema.clone(),
-            fingerprint,
-            folder: String::new(),
-            findings: Vec::new(),
-            draw_id: &Self::draw_id,
-            now: Utc::now(),
-        };
-        let mut plan = planning::seal(inventory, purpose, work);
-        self.store().save_plan(&mut plan).await?;
-        Ok(plan)
+        let draft =
+            Draft { files: String::new(), folder: String::new(), findings: Vec::new(), purpose, work };
+        self.keep_plan(target, draft).await
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a run at work owns")]

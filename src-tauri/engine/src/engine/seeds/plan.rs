@@ -14,10 +14,9 @@ use crate::domain::seed::{AnswerValue, SeedAnswers};
 use crate::domain::staging::Staging;
 use crate::domain::statement::{Action, ObjectKind};
 use crate::domain::{Failure, FailureCode, Finding, Outcome};
-use crate::engine::plans::{identity_changed, no_transaction_pooler};
+use crate::engine::plans::{Draft, identity_changed, no_transaction_pooler};
 use crate::engine::status::read_set;
 use crate::engine::{Engine, Target};
-use crate::planner::plan::{self as planning, Inventory};
 use crate::planner::seed::{Answers, order, policy, prepare};
 use crate::planner::sql;
 use crate::runner::seed::{ProfileRows, RowWork};
@@ -116,23 +115,9 @@ impl Engine {
             }
             _ => Step::Seed(step),
         };
-        let (_, _, fingerprint) = self.fingerprint_now(target, digest).await?;
-        let inventory = Inventory {
-            environment_id: target.environment_id(),
-            environment_name: target.name.clone(),
-            tier: target.tier,
-            rules: target.rules.clone(),
-            identity: observation.identity.clone(),
-            schema: target.connector.address.schema.clone(),
-            fingerprint,
-            folder: profile.to_owned(),
-            findings,
-            draw_id: &Self::draw_id,
-            now: Utc::now(),
-        };
         let purpose = PlanPurpose::Seed { profile: profile.to_owned(), title: known.title };
-        let mut plan = planning::seal(inventory, purpose, vec![step]);
-        self.store().save_plan(&mut plan).await?;
+        let draft = Draft { files: digest, folder: profile.to_owned(), findings, purpose, work: vec![step] };
+        let plan = self.keep_plan(target, draft).await?;
         for answer in &form.answers {
             // The plan holds the hash; the password itself is not needed any more.
             if let AnswerValue::Secret { handle } = &answer.value {

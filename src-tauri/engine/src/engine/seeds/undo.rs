@@ -16,9 +16,8 @@ use crate::domain::plan::{PlanPurpose, PlanReview, Step, UndoStep};
 use crate::domain::run::Run;
 use crate::domain::seed::{UndoChoice, UndoReview, UndoState};
 use crate::domain::{Failure, FailureCode};
-use crate::engine::plans::{identity_changed, no_transaction_pooler};
+use crate::engine::plans::{Draft, identity_changed, no_transaction_pooler};
 use crate::engine::{Engine, Target};
-use crate::planner::plan::{self as planning, Inventory};
 use crate::runner::seed::{RowWork, UndoRows, in_order};
 use chrono::Utc;
 use looked::{FoundTable, Looked, chosen, compare, fits};
@@ -158,23 +157,14 @@ impl Engine {
         }
         let step =
             UndoStep { run_id: run.id.clone(), choices, rows: u32::try_from(rows).unwrap_or(u32::MAX) };
-        let (_, _, fingerprint) = self.fingerprint_now(target, self.undo_digest(run_id).await?).await?;
-        let inventory = Inventory {
-            environment_id: target.environment_id(),
-            environment_name: target.name.clone(),
-            tier: target.tier,
-            rules: target.rules.clone(),
-            identity: observation.identity.clone(),
-            schema: target.connector.address.schema.clone(),
-            fingerprint,
+        let draft = Draft {
+            files: self.undo_digest(run_id).await?,
             folder: format!("run {}", run.number),
             findings: Vec::new(),
-            draw_id: &Self::draw_id,
-            now: Utc::now(),
+            purpose: PlanPurpose::Undo { run_id: run.id, run_number: run.number, run_title: run.title },
+            work: vec![Step::Undo(step)],
         };
-        let purpose = PlanPurpose::Undo { run_id: run.id, run_number: run.number, run_title: run.title };
-        let mut plan = planning::seal(inventory, purpose, vec![Step::Undo(step)]);
-        self.store().save_plan(&mut plan).await?;
+        let plan = self.keep_plan(target, draft).await?;
         self.plan_review(target, &plan.id).await
     }
 

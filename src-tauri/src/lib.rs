@@ -10,7 +10,8 @@ use tauri::{Manager, WebviewUrl, WebviewWindowBuilder};
 /// The commands and types that cross to the web view.
 pub fn builder() -> tauri_specta::Builder<tauri::Wry> {
     use commands::{
-        backups, connection, environments, migrations, plans, runs, sandbox, seeds, settings, verification,
+        backups, connection, desk, environments, migrations, plans, runs, sandbox, seeds, settings,
+        verification,
     };
     tauri_specta::Builder::new().commands(tauri_specta::collect_commands![
         environments::environments_list,
@@ -84,6 +85,16 @@ pub fn builder() -> tauri_specta::Builder<tauri::Wry> {
         backups::restore_plan,
         backups::roll_back_plan,
         backups::backup_for_plan,
+        desk::desk_read,
+        desk::desk_begin,
+        desk::desk_plan,
+        desk::desk_say,
+        desk::desk_unsay,
+        desk::desk_apply,
+        desk::desk_end,
+        desk::freezes_read,
+        desk::freeze_set,
+        desk::freeze_lift,
         verification::verification_last,
         verification::verify,
         verification::check_setup,

@@ -2,6 +2,8 @@
 //! output and nothing else, and an exit code that says what to do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+mod backups;
+
 use drydock_lab::{App, Postgres, PrismaPeer, Version, corpus, free_port};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -74,9 +76,15 @@ impl Desk {
 
     /// Runs it with `--json`; standard output has to be one JSON object, and no secret may be anywhere.
     fn json(&self, url: Option<&str>, arguments: &[&str]) -> Said {
+        self.json_with(url, arguments, &[])
+    }
+
+    /// As [`Desk::json`], with more in its environment.
+    fn json_with(&self, url: Option<&str>, arguments: &[&str], environment: &[(&str, String)]) -> Said {
         let mut arguments = arguments.to_vec();
         arguments.push("--json");
-        let output = self.command(url, &arguments).output().unwrap();
+        let mut command = self.command(url, &arguments);
+        let output = command.envs(environment.iter().map(|(name, value)| (name, value))).output().unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(

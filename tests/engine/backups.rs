@@ -1,8 +1,8 @@
 //! Backups, proofs and restores on real servers.
 
 mod filler;
-mod harness;
+pub mod harness;
 mod keeping;
 mod restore;
-mod rollback;
+pub mod rollback;
 mod take;

@@ -4,6 +4,7 @@
 mod backups;
 mod conformance;
 mod connect;
+mod desk;
 mod drift;
 mod sandbox;
 mod secrets;

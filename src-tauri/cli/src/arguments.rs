@@ -255,6 +255,28 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say that Drydock writes nothing, on one environment or on all, or lift that; without either, list what is
+    /// frozen. Backups and proofs go on, and so does a run that is at work.
+    Freeze {
+        /// Name of a stored environment.
+        #[arg(long, value_name = "NAME", conflicts_with = "everywhere")]
+        environment: Option<String>,
+        /// All environments, and DATABASE_URL.
+        #[arg(long)]
+        everywhere: bool,
+        /// Why, four characters or more; kept on record and shown to whoever meets the freeze.
+        #[arg(long, value_name = "REASON", conflicts_with = "lift")]
+        why: Option<String>,
+        /// Lift it.
+        #[arg(long)]
+        lift: bool,
+        /// The environment's name, typed to confirm. Needed to lift a production environment's freeze.
+        #[arg(long, value_name = "NAME", requires = "lift")]
+        confirm: Option<String>,
+        /// Print one JSON object and nothing else on standard output.
+        #[arg(long)]
+        json: bool,
+    },
     /// Runs: list them, or show one and what became of it.
     Runs {
         /// A run's number or id; without it, the newest are listed.

@@ -1,7 +1,7 @@
 //! The commands: ask the engine, print, return an exit code.
 
 use crate::arguments::{Arguments, Command, Confirm, On, Way};
-use crate::{backups, exit, seeds};
+use crate::{backups, exit, freeze, seeds};
 use drydock_engine::domain::change_set::DryRunReport;
 use drydock_engine::domain::environment::Tier;
 use drydock_engine::domain::migration::MigrationStatus;
@@ -24,7 +24,7 @@ pub(crate) struct Answer {
 pub async fn run(arguments: Arguments) -> u8 {
     let as_json = match &arguments.command {
         Command::Status(on) | Command::Plan(on) | Command::DryRun(on) | Command::Backups(on) => on.json,
-        Command::Keys { json, .. } => *json,
+        Command::Keys { json, .. } | Command::Freeze { json, .. } => *json,
         Command::Apply { on, .. }
         | Command::Resolve { on, .. }
         | Command::Runs { on, .. }
@@ -140,6 +140,16 @@ async fn carry_out(engine: &Engine, command: Command) -> Result<Answer, Failure>
         }
         Command::Keys { export, import, passphrase_file, .. } => {
             backups::keys(engine, export.as_deref(), import.as_deref(), &passphrase_file).await
+        }
+        Command::Freeze { environment, everywhere, why, lift, confirm, .. } => {
+            let wish = freeze::Wish {
+                environment: environment.as_deref(),
+                everywhere,
+                why: why.as_deref(),
+                lift,
+                confirm: confirm.as_deref(),
+            };
+            freeze::freeze(engine, wish).await
         }
         Command::Runs { run, search, on } => runs(engine, run.as_deref(), &search, &on).await,
     }

@@ -8,6 +8,7 @@ mod arguments;
 mod backups;
 mod commands;
 mod exit;
+mod freeze;
 mod seeds;
 
 use clap::Parser;

@@ -2,6 +2,7 @@
 
 pub mod backups;
 pub mod connection;
+pub mod desk;
 pub mod environments;
 pub mod migrations;
 pub mod plans;

@@ -174,6 +174,10 @@ codes! {
     RestoreRefused = "DRY-1229",
     /// What was restored is not what was stored, so nothing of it was kept.
     RestoreDiffers = "DRY-1230",
+    /// Drydock writes nothing: somebody froze it.
+    Frozen = "DRY-1231",
+    /// The release desk does not allow it now.
+    ReleaseRefused = "DRY-1232",
     /// The migrations folder does not exist or cannot be read.
     MigrationsUnreadable = "DRY-1301",
     /// A file is too large, or there are too many.

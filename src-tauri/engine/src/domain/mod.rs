@@ -4,6 +4,8 @@ pub mod address;
 pub mod backup;
 pub mod catalogue;
 pub mod change_set;
+pub mod checklist;
+pub mod desk;
 pub mod doctor;
 pub mod drift;
 pub mod environment;

@@ -403,6 +403,8 @@ pub struct Gate {
 #[cfg_attr(feature = "bindings", derive(specta::Type))]
 #[serde(rename_all = "snake_case")]
 pub enum GateKind {
+    /// Writes are not frozen; a gate only while they are.
+    Freeze,
     /// Same database as pinned.
     Identity,
     /// Plan fits the present state.

@@ -1,9 +1,11 @@
 //! The public door: what the shell and `drydockctl` can ask for.
 
 mod backups;
+mod desk;
 mod drift;
 mod environments;
 mod exports;
+mod freeze;
 mod lines;
 mod observe;
 mod overview;

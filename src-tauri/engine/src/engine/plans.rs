@@ -348,7 +348,10 @@ impl Engine {
     pub async fn plan_review(&self, target: &Target, plan_id: &str) -> Result<PlanReview, Failure> {
         let plan = self.store().plan(plan_id).await?;
         let dry_run = self.store().newest_dry_run(plan_id).await?;
-        let gates = self.gates(target, &plan, dry_run.as_ref()).await;
+        let mut gates = self.gates(target, &plan, dry_run.as_ref()).await;
+        if let Some(freeze) = self.frozen(target).await? {
+            gates.insert(0, planning::frozen(&freeze));
+        }
         Ok(planning::review(plan, dry_run, gates))
     }
 
@@ -367,7 +370,7 @@ impl Engine {
             }
         };
         // Backups that cannot be listed are none.
-        let backups = self.store().backups(&target.key()).await.unwrap_or_default();
+        let backups = self.backups_at_hand(&target.key()).await.unwrap_or_default();
         let clock = Utc::now();
         match self.fingerprint_now(target, files).await {
             Ok((identity, verdict, now)) => {
@@ -427,6 +430,7 @@ impl Engine {
             if !open {
                 let code = match gate.kind {
                     GateKind::Identity => FailureCode::IdentityChanged,
+                    GateKind::Freeze => FailureCode::Frozen,
                     GateKind::Fingerprint if gate.outcome == Outcome::Block => FailureCode::PlanVoid,
                     GateKind::DryRun => FailureCode::NotDryRun,
                     _ => FailureCode::GateClosed,

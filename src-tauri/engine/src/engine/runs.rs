@@ -27,6 +27,8 @@ impl Engine {
     /// When the plan is not known, its files have changed, or another run works on the target.
     pub async fn start_dry_run(&self, target: &Target, plan_id: &str) -> Result<Run, Failure> {
         no_transaction_pooler(target)?;
+        // What is taken back is written first.
+        self.writes_open(target).await?;
         let plan = self.store().plan(plan_id).await?;
         self.nobody_else(target).await?;
         if plan.writes_rows() {
@@ -214,6 +216,7 @@ impl Engine {
         confirmation: Confirmation,
         options: ApplyOptions,
     ) -> Result<Run, Failure> {
+        self.writes_open(target).await?;
         let review = self.plan_review(target, plan_id).await?;
         let plan = review.plan;
         no_transaction_pooler(target)?;
@@ -519,7 +522,7 @@ impl Engine {
         match live {
             Some(live) => {
                 let _ = live.cancel.send(true);
-                Ok("The statement at work is stopped on the server. What is in stays; what was at work is taken back, and the run's end says which is which.".to_owned())
+                Ok("It is stopped, on the server too. What is done stays; what was at work is taken back, and the run's end says which is which.".to_owned())
             }
             None => Err(Failure::new(FailureCode::RunUnknown, "This run is not at work in this console.")
                 .next("Open it to see how it ended.")),
@@ -567,12 +570,24 @@ impl Engine {
         digest: &str,
         outcome: &str,
     ) -> Result<(), Failure> {
+        let place = format!("{} ({})", target.name, target.connector.address.label());
+        self.audit_place(&place, action, digest, outcome).await
+    }
+
+    /// As [`Engine::audit`], for what is about no single target.
+    pub(super) async fn audit_place(
+        &self,
+        place: &str,
+        action: &str,
+        digest: &str,
+        outcome: &str,
+    ) -> Result<(), Failure> {
         self.store()
             .audit(&AuditEntry {
                 at: Utc::now(),
                 actor: crate::adapters::files::operator(),
                 action: action.to_owned(),
-                target: format!("{} ({})", target.name, target.connector.address.label()),
+                target: place.to_owned(),
                 digest: digest.to_owned(),
                 outcome: outcome.to_owned(),
             })

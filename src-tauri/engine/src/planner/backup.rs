@@ -207,11 +207,11 @@ pub fn needed_bytes(source: f64) -> f64 {
 
 /// `3.4 GB`, `820 KB`: powers of 1,024, two figures that mean something.
 pub fn size_words(bytes: f64) -> String {
-    let units = ["bytes", "KB", "MB", "GB", "TB"];
+    let units = ["bytes", "kB", "MB", "GB", "TB"];
     let mut value = bytes.max(0.0);
     let mut unit = 0;
-    while value >= 1_024.0 && unit + 1 < units.len() {
-        value /= 1_024.0;
+    while value >= 1_000.0 && unit + 1 < units.len() {
+        value /= 1_000.0;
         unit += 1;
     }
     match unit {
@@ -345,8 +345,8 @@ mod tests {
     #[test]
     fn sizes_are_said_in_words() {
         assert_eq!(
-            [0.0, 1023.0, 1536.0, 20_971_520.0].map(size_words),
-            ["0 bytes", "1023 bytes", "1.5 KB", "20 MB"]
+            [0.0, 999.0, 1_500.0, 20_000_000.0].map(size_words),
+            ["0 bytes", "999 bytes", "1.5 kB", "20 MB"]
         );
     }
 }

@@ -2,8 +2,12 @@
 
 pub mod address;
 pub mod backup;
+pub mod checklist;
 pub mod describe;
+pub mod desk;
 pub mod dump;
+#[cfg(test)]
+mod fixtures;
 pub mod objects;
 pub mod plan;
 pub mod profile;

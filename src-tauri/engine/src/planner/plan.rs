@@ -3,6 +3,7 @@
 use super::restore_point;
 use crate::domain::backup::{BackupRecord, RestoreInto, RestoreStep};
 use crate::domain::change_set::{DryRunReport, Tried};
+use crate::domain::desk::Freeze;
 use crate::domain::environment::{GuardRules, Tier};
 use crate::domain::identity::TargetIdentity;
 use crate::domain::migration::{MigrationFile, hex};
@@ -195,7 +196,8 @@ pub fn gates(plan: &Plan, present: &Present<'_>) -> Vec<Gate> {
     let restore = if let Some(step) = plan.restore() {
         (Outcome::Pass, restore_point_of(step), false)
     } else if plan.rules.restore_point {
-        let (outcome, evidence) = restore_point::judge(plan, present.dry_run, present.backups, present.now);
+        let cover = restore_point::judge(plan, present.dry_run, present.backups, present.now);
+        let (outcome, evidence) = cover.gate();
         (outcome, evidence, true)
     } else {
         (Outcome::Pass, "not required by this environment's rules".to_owned(), false)
@@ -215,6 +217,22 @@ pub fn gates(plan: &Plan, present: &Present<'_>) -> Vec<Gate> {
         gate(GateKind::Findings, "Nothing forbids it", findings.0, findings.1, false),
         gate(GateKind::Locks, "Longest lock", locks.0, locks.1, false),
     ]
+}
+
+/// The gate that stands while writes are frozen.
+pub fn frozen(freeze: &Freeze) -> Gate {
+    Gate {
+        kind: GateKind::Freeze,
+        title: "Writes are open".to_owned(),
+        outcome: Outcome::Block,
+        evidence: format!(
+            "frozen{} by {}: {}",
+            if freeze.everywhere { " on all environments" } else { "" },
+            freeze.by,
+            freeze.why
+        ),
+        can_override: false,
+    }
 }
 
 /// What covers a restore.

@@ -42,13 +42,42 @@ fn holds(summary: &BackupSummary, schema: &str, touched: Option<&BTreeSet<String
     }
 }
 
-/// The gate: the state, and the evidence in a line.
+/// What the backups say of a plan, question by question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cover {
+    /// Whether a complete backup of this database is newer than the plan.
+    pub newer: (Outcome, String),
+    /// Whether such a one holds every table that the plan touches; `None`: there is none to look at.
+    pub covers: Option<(Outcome, String)>,
+    /// Whether such a one was proven; `None`: there is none to look at.
+    pub proven: Option<(Outcome, String)>,
+    /// The backup that speaks for it best: the proven one, else the newest that covers, else the newest.
+    pub backup: Option<String>,
+    /// When that one was begun.
+    pub taken_at: Option<DateTime<Utc>>,
+}
+
+impl Cover {
+    /// The gate: the weakest of the three, and its evidence in a line.
+    pub fn gate(&self) -> (Outcome, String) {
+        if self.newer.0 != Outcome::Pass {
+            return self.newer.clone();
+        }
+        match (&self.covers, &self.proven) {
+            (Some(covers), _) if covers.0 != Outcome::Pass => covers.clone(),
+            (_, Some(proven)) => proven.clone(),
+            _ => self.newer.clone(),
+        }
+    }
+}
+
+/// Reads the backups of an environment for a plan.
 pub fn judge(
     plan: &Plan,
     dry_run: Option<&DryRunReport>,
     backups: &[BackupRecord],
     now: DateTime<Utc>,
-) -> (Outcome, String) {
+) -> Cover {
     let touched = touched(plan, dry_run);
     let same = |record: &&BackupRecord| {
         record.state == BackupState::Complete
@@ -57,35 +86,65 @@ pub fn judge(
                 .as_ref()
                 .is_some_and(|summary| summary.identity.is_same_database(&plan.identity))
     };
-    let mut newest: Vec<&BackupRecord> = backups.iter().filter(same).collect();
-    newest.sort_by_key(|record| std::cmp::Reverse(record.started_at));
-    let newer = newest.iter().filter(|record| record.started_at >= plan.created_at);
-    let covering: Vec<&&BackupRecord> = newer
-        .filter(|record| {
-            record.summary.as_ref().is_some_and(|summary| holds(summary, &plan.schema, touched.as_ref()))
-        })
-        .collect();
+    let mut known: Vec<&BackupRecord> = backups.iter().filter(same).collect();
+    known.sort_by_key(|record| std::cmp::Reverse(record.started_at));
+    let newest = known.first();
+    let Some(newer) = newest.filter(|record| record.started_at >= plan.created_at) else {
+        let evidence = match newest {
+            None => "there is no backup of this database",
+            Some(_) => "every backup is older than this plan",
+        };
+        return Cover {
+            newer: (Outcome::Block, evidence.to_owned()),
+            covers: None,
+            proven: None,
+            backup: newest.map(|record| record.id.clone()),
+            taken_at: newest.map(|record| record.started_at),
+        };
+    };
+    let holding = |record: &&&BackupRecord| {
+        record.summary.as_ref().is_some_and(|summary| holds(summary, &plan.schema, touched.as_ref()))
+    };
+    let covering: Vec<&BackupRecord> =
+        known.iter().filter(|record| record.started_at >= plan.created_at).filter(holding).copied().collect();
     let state =
         |record: &BackupRecord| record.proof.as_ref().map_or(ProofState::Unproven, |proof| proof.state);
-    if let Some(proven) = covering.iter().find(|record| state(record) == ProofState::Proven) {
-        let kind = match proven.kind {
-            BackupKind::Deep => "deep backup",
-            BackupKind::Quick => "quick backup",
-        };
-        let tables = proven.summary.as_ref().map_or(0, |summary| summary.tables.len());
-        let at = proven.proof.as_ref().map_or(proven.started_at, |proof| proof.at);
-        return (Outcome::Pass, format!("{kind} of {tables} tables, proven {}", ago(now - at)));
-    }
-    match covering.first().map(|record| state(record)) {
-        Some(ProofState::Failed) => {
-            (Outcome::Block, "the newest backup was restored and is not equal".to_owned())
+    let is_proven = |record: &&&BackupRecord| state(record) == ProofState::Proven;
+    let best = covering.iter().find(is_proven).or(covering.first()).copied();
+    let (covers, proven) = match best {
+        None => {
+            let evidence = "no backup since the plan holds every table it touches";
+            (Some((Outcome::Block, evidence.to_owned())), None)
         }
-        Some(_) => (Outcome::Unknown, "the newest backup is not proven".to_owned()),
-        None if newest.is_empty() => (Outcome::Block, "there is no backup of this database".to_owned()),
-        None if newest.first().is_some_and(|record| record.started_at < plan.created_at) => {
-            (Outcome::Block, "every backup is older than this plan".to_owned())
+        Some(best) => {
+            let tables = best.summary.as_ref().map_or(0, |summary| summary.tables.len());
+            let kind = match best.kind {
+                BackupKind::Deep => "deep backup",
+                BackupKind::Quick => "quick backup",
+            };
+            let proven = match state(best) {
+                ProofState::Proven => {
+                    let at = best.proof.as_ref().map_or(best.started_at, |proof| proof.at);
+                    (Outcome::Pass, format!("{kind} of {tables} tables, proven {}", ago(now - at)))
+                }
+                ProofState::Failed => {
+                    (Outcome::Block, "the newest backup was restored and is not equal".to_owned())
+                }
+                ProofState::Proving => (Outcome::Unknown, "it is being restored right now".to_owned()),
+                ProofState::Unproven | ProofState::Unknown => {
+                    (Outcome::Unknown, "the newest backup is not proven".to_owned())
+                }
+            };
+            (Some((Outcome::Pass, format!("{kind} of {tables} tables"))), Some(proven))
         }
-        None => (Outcome::Block, "no backup since the plan holds every table it touches".to_owned()),
+    };
+    let shown = best.unwrap_or(newer);
+    Cover {
+        newer: (Outcome::Pass, format!("taken {}", ago(now - shown.started_at))),
+        covers,
+        proven,
+        backup: Some(shown.id.clone()),
+        taken_at: Some(shown.started_at),
     }
 }
 
@@ -95,5 +154,65 @@ fn ago(age: chrono::Duration) -> String {
         1 => "1 min ago".to_owned(),
         minutes if minutes < 120 => format!("{minutes} min ago"),
         minutes => format!("{} h ago", minutes / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::domain::backup::ProofState;
+    use crate::planner::fixtures::{at, backup, dry_run, plan};
+
+    fn gate(backups: &[BackupRecord]) -> (Outcome, String) {
+        judge(&plan(10), Some(&dry_run(11, &["public.users"])), backups, at(30)).gate()
+    }
+
+    #[test]
+    fn without_a_backup_or_with_an_older_one_the_gate_is_shut() {
+        assert_eq!(gate(&[]), (Outcome::Block, "there is no backup of this database".to_owned()));
+        let older = backup(9, &["users"], Some(ProofState::Proven));
+        assert_eq!(gate(&[older]), (Outcome::Block, "every backup is older than this plan".to_owned()));
+    }
+
+    #[test]
+    fn only_a_proven_one_that_is_newer_and_holds_every_touched_table_opens_it() {
+        let proven = |tables| backup(12, tables, Some(ProofState::Proven));
+        assert_eq!(gate(&[proven(&["users", "posts"])]).0, Outcome::Pass);
+        assert_eq!(
+            gate(&[proven(&["posts"])]),
+            (Outcome::Block, "no backup since the plan holds every table it touches".to_owned())
+        );
+        for (proof, outcome) in [
+            (None, Outcome::Unknown),
+            (Some(ProofState::Unproven), Outcome::Unknown),
+            (Some(ProofState::Proving), Outcome::Unknown),
+            (Some(ProofState::Unknown), Outcome::Unknown),
+            (Some(ProofState::Failed), Outcome::Block),
+        ] {
+            assert_eq!(gate(&[backup(12, &["users"], proof)]).0, outcome, "{proof:?}");
+        }
+        // A newer one that is not proven does not shut what an older one opens.
+        assert_eq!(gate(&[backup(14, &["users"], None), proven(&["users"])]).0, Outcome::Pass);
+    }
+
+    #[test]
+    fn one_of_another_database_or_one_that_is_not_complete_says_nothing() {
+        let mut other = backup(12, &["users"], Some(ProofState::Proven));
+        other.summary.as_mut().unwrap().identity.database_oid += 1;
+        assert_eq!(gate(&[other]).0, Outcome::Block);
+        let mut begun = backup(12, &["users"], Some(ProofState::Proven));
+        begun.state = BackupState::Taking;
+        assert_eq!(gate(&[begun]).0, Outcome::Block);
+    }
+
+    #[test]
+    fn without_a_dry_run_on_the_target_only_a_whole_backup_is_known_to_cover() {
+        let tables = backup(12, &["users"], Some(ProofState::Proven));
+        assert_eq!(judge(&plan(10), None, &[tables], at(30)).gate().0, Outcome::Block);
+        let mut whole = backup(12, &["users"], Some(ProofState::Proven));
+        whole.summary.as_mut().unwrap().scope = BackupScope::Whole;
+        assert_eq!(judge(&plan(10), None, &[whole], at(30)).gate().0, Outcome::Pass);
     }
 }

@@ -1,6 +1,7 @@
 //! Migration sets on disk: Prisma's layout, read exactly as `prisma migrate deploy` reads it
 //! (prisma/prisma since 6.6: Node's `readdir` with file types, UTF-8 with replacement, root collation).
 
+pub mod checklists;
 pub mod profiles;
 pub mod suites;
 

@@ -38,10 +38,28 @@ pub struct Facts {
     pub blocked_sessions: u32,
     /// Sessions connected to the database, without this one.
     pub sessions: u32,
+    /// Sessions whose transaction has been open for longer than [`LONG_TRANSACTION_MINUTES`].
+    pub long_transactions: Vec<LongTransaction>,
+    /// Sessions of other users whose state this one may not read.
+    pub hidden_sessions: u32,
     /// Size of the database, bytes; `None` without the right to ask.
     pub database_bytes: Option<f64>,
     /// Tables of the schema with rows and bytes as last analysed.
     pub sizes: Vec<TableSize>,
+}
+
+/// A transaction is long from here on, minutes.
+pub const LONG_TRANSACTION_MINUTES: u32 = 5;
+
+/// A session whose transaction has been open for long.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LongTransaction {
+    /// Backend process id.
+    pub pid: i32,
+    /// `application_name`, possibly empty.
+    pub application: String,
+    /// Seconds since the transaction began.
+    pub seconds: f64,
 }
 
 /// A table's size as the statistics have it.
@@ -139,6 +157,9 @@ async fn facts_after(
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r','p') AND c.relname IN ({FOREIGN_NAMES}) AND n.nspname NOT IN ('auth','storage','realtime','_realtime','supabase_functions','pgbouncer')),
   'blocked_sessions', (SELECT count(*) FROM pg_catalog.pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())),
   'sessions', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()),
+  'long_transactions', (SELECT coalesce(json_agg(json_build_object('pid', pid, 'application', coalesce(application_name, ''), 'seconds', extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)::float8) ORDER BY xact_start), '[]')
+     FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend' AND xact_start < pg_catalog.clock_timestamp() - interval '{LONG_TRANSACTION_MINUTES} minutes'),
+  'hidden_sessions', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND backend_type IS NULL),
   'database_bytes', CASE WHEN pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CONNECT') THEN pg_catalog.pg_database_size(pg_catalog.current_database())::float8 END,
   'sizes', (SELECT coalesce(json_agg(json_build_object('name', c.relname, 'rows', c.reltuples::float8, 'bytes', (c.relpages::float8 + coalesce((SELECT sum(i.relpages)::float8 FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid), 0) + coalesce((SELECT t.relpages::float8 FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid), 0)) * pg_catalog.current_setting('block_size')::float8)), '[]')
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r','p') AND n.nspname = {schema})

@@ -4,6 +4,7 @@
 mod audit;
 mod backups;
 mod environments;
+mod releases;
 mod rows;
 mod runs;
 

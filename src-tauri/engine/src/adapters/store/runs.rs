@@ -58,6 +58,24 @@ impl Store {
             .map_err(store_failure)
     }
 
+    /// The newest apply of a plan.
+    ///
+    /// # Errors
+    /// [`FailureCode::Store`].
+    pub async fn newest_apply(&self, plan_id: &str) -> Result<Option<Run>, Failure> {
+        let id: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM runs WHERE plan_id = ? AND kind = 'apply' ORDER BY number DESC LIMIT 1",
+        )
+        .bind(plan_id)
+        .fetch_optional(&self.durable)
+        .await
+        .map_err(store_failure)?;
+        match id {
+            Some(id) => self.run(&id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Stores a plan and gives it the next number.
     ///
     /// # Errors

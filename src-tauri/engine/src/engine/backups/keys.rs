@@ -104,7 +104,7 @@ impl Engine {
     /// As there.
     pub async fn backup_keys_export_with(&self, path: &Path, passphrase: &Secret) -> Result<u32, Failure> {
         if passphrase.reveal().chars().count() < SHORTEST {
-            return Err(Failure::new(FailureCode::BackupKeyMissing, "The passphrase is too short.")
+            return Err(Failure::new(FailureCode::SettingInvalid, "The passphrase is too short.")
                 .why(format!(
                     "Whoever guesses it can read every backup; it has {SHORTEST} characters or more."
                 ))

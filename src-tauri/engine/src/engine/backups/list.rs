@@ -98,11 +98,27 @@ impl Engine {
         })
     }
 
+    /// The backups of an environment as they can be used now: one whose folder is gone, or whose key is not on this
+    /// computer, is none that a plan could go back to.
+    ///
+    /// # Errors
+    /// [`crate::domain::FailureCode::Store`]; where keys cannot be looked for.
+    pub(in crate::engine) async fn backups_at_hand(&self, key: &str) -> Result<Vec<BackupRecord>, Failure> {
+        let mut records = self.store().backups(key).await?;
+        let recipients = self.backup_recipients().await?;
+        for record in &mut records {
+            record.state = state_now(record);
+        }
+        let has_key = |record: &BackupRecord| {
+            record.summary.as_ref().is_none_or(|summary| recipients.contains(&summary.recipient))
+        };
+        records.retain(has_key);
+        Ok(records)
+    }
+
     fn view(&self, record: &BackupRecord, recipients: &[String]) -> BackupView {
         let summary = record.summary.as_ref();
-        let gone = record.state == BackupState::Complete
-            && !record.folder.as_deref().is_some_and(|folder| Path::new(folder).is_dir());
-        let state = if gone { BackupState::Gone } else { record.state };
+        let state = state_now(record);
         let tables = summary.map_or(0, |summary| summary.tables.len());
         let holds = match (state, &record.failure, summary) {
             (BackupState::Gone, ..) => "its folder is gone".to_owned(),
@@ -164,6 +180,12 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// How a backup stands, its folder looked at.
+fn state_now(record: &BackupRecord) -> BackupState {
+    let is_there = record.folder.as_deref().is_some_and(|folder| Path::new(folder).is_dir());
+    if record.state == BackupState::Complete && !is_there { BackupState::Gone } else { record.state }
 }
 
 fn headline(

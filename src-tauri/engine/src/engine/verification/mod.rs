@@ -58,6 +58,15 @@ impl Engine {
         Ok(summed(checks, expected(&suites), unreadable, run))
     }
 
+    /// As [`Engine::verification_last`]; `None` where no check is set up at all.
+    pub(super) async fn last_checks(&self, target: &Target) -> Result<Option<Verification>, Failure> {
+        let (suites, unreadable) = self.suites(target).await?;
+        if expected(&suites) == 0 && unreadable.is_empty() {
+            return Ok(None);
+        }
+        self.verification_last(target).await.map(Some)
+    }
+
     /// Reads every check of the profiles that were seeded here and of the environment's files. On production a check
     /// that writes is left as it was read last, unless `writing` names it.
     ///
@@ -66,6 +75,7 @@ impl Engine {
     pub async fn verify(&self, target: &Target, writing: &[String]) -> Result<Verification, Failure> {
         let (suites, unreadable) = self.suites(target).await?;
         let app = self.app(target, &suites, writing).await?;
+        let app = if self.frozen(target).await?.is_some() { app.without_writing() } else { app };
         let checks = self.read_suites(target, &suites, &app, None, Moment::Asked).await?;
         let checks = self.with_left_out(target, &suites, &app, checks).await?;
         let run = self.newest_seed(target).await?;
@@ -89,6 +99,7 @@ impl Engine {
         } else {
             App::answered(answers, &suites, target.tier)?
         };
+        let app = if self.frozen(target).await?.is_some() { app.without_writing() } else { app };
         let checks = self.read_suites(target, &suites, &app, None, Moment::Asked).await?;
         let checks = self.with_left_out(target, &suites, &app, checks).await?;
         Ok(summed(checks, expected(&suites), Vec::new(), None))

@@ -3,7 +3,7 @@
 use super::{Keeper, Meter, Pids, cancelled, deep, join, lost, pulse, quick, sums};
 use crate::adapters::backups::{self, BackupKey, Draft, Stored, Writer};
 use crate::adapters::dumps::DeepScope;
-use crate::adapters::postgres::{backup, catalogue, failure::failure, script};
+use crate::adapters::postgres::{backup, catalogue, failure::failure, observe, script};
 use crate::domain::backup::{
     BackupKind, BackupRequest, BackupScope, BackupTool, FoundTool, HashDefinition, Manifest, StoredTable,
 };
@@ -17,7 +17,7 @@ use crate::runner::session::{Connector, LINE_PATIENCE};
 use bytes::Bytes;
 use chrono::Utc;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// A backup that is to be taken.
@@ -76,11 +76,25 @@ impl BackUp<'_> {
         }
     }
 
+    /// The plan was made on another connection: what is read has to be the same database.
+    async fn same_database(&self, keeper: &mut Keeper, patience: Duration) -> Result<(), Failure> {
+        let schema = &self.connector.address.schema;
+        let facts = script::in_time(patience, observe::facts(&mut keeper.connection, schema));
+        let facts = facts.await.map_err(|error| lost(&error))?;
+        if facts.identity(self.connector.place()).is_same_database(self.identity) {
+            return Ok(());
+        }
+        Err(Failure::new(FailureCode::IdentityChanged, "Another database answers than when the backup was planned.")
+            .unchanged("Nothing was stored.")
+            .next("Test the connection and find out what is behind this address now."))
+    }
+
     async fn taken(&self, pids: &Pids) -> Result<Taken, Failure> {
         let started = Instant::now();
         let mut keeper = Keeper::open(self.connector, self.lock_timeout_ms).await?;
-        let (inventory, selection) = self.choose(&mut keeper).await?;
         let patience = self.connector.patience().max(LINE_PATIENCE);
+        self.same_database(&mut keeper, patience).await?;
+        let (inventory, selection) = self.choose(&mut keeper).await?;
         let read = async {
             let sequences = backup::sequences(&mut keeper.connection, &selection.sequences).await?;
             let catalogue = catalogue::read(&mut keeper.connection, &inventory.schemas).await?;

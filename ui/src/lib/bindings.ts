@@ -952,6 +952,116 @@ async queryRead(environmentId: string, sql: string) : Promise<Result<QueryResult
 }
 },
 /**
+ * The release desk: all its evidence is read.
+ */
+async deskRead(environmentId: string) : Promise<Result<Desk, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("desk_read", { environmentId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Begins a release, of the pending migrations or of a plan that was made elsewhere.
+ */
+async deskBegin(environmentId: string, planId: string | null) : Promise<Result<Desk, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("desk_begin", { environmentId, planId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Makes the plan of the release on the desk, or a new one in its place.
+ */
+async deskPlan(environmentId: string) : Promise<Result<Desk, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("desk_plan", { environmentId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * A person says that an item is so.
+ */
+async deskSay(environmentId: string, item: string, name: string, note: string | null) : Promise<Result<Desk, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("desk_say", { environmentId, item, name, note }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Takes back what was said of an item.
+ */
+async deskUnsay(environmentId: string, item: string) : Promise<Result<Desk, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("desk_unsay", { environmentId, item }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Applies the plan on the desk; returns the run's id.
+ */
+async deskApply(environmentId: string, confirmation: Confirmation) : Promise<Result<string, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("desk_apply", { environmentId, confirmation }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Ends the release on the desk, as through, or put away before for a reason.
+ */
+async deskEnd(environmentId: string, putAway: string | null) : Promise<Result<Desk, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("desk_end", { environmentId, putAway }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * All freezes.
+ */
+async freezesRead() : Promise<Result<Freezes, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("freezes_read") };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Freezes writes on an environment, or on all of them.
+ */
+async freezeSet(environmentId: string | null, why: string) : Promise<Result<Freezes, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("freeze_set", { environmentId, why }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Lifts the freeze of an environment, or that of all of them.
+ */
+async freezeLift(environmentId: string | null, typedName: string | null) : Promise<Result<Freezes, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("freeze_lift", { environmentId, typedName }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
  * The settings.
  */
 async settingsGet() : Promise<Result<Settings, Failure>> {
@@ -1974,6 +2084,330 @@ id: string;
  */
 kept: Keeping }
 /**
+ * What is still missing before an apply, and after it?
+ */
+export type Desk = { 
+/**
+ * The answer in one or two sentences.
+ */
+headline: string; 
+/**
+ * What it stands on.
+ */
+lead: string; 
+/**
+ * The release on the desk; `None`: there is none.
+ */
+release: Release | null; 
+/**
+ * Number of its plan, for people.
+ */
+plan_number: number | null; 
+/**
+ * The stages in order; empty without a release.
+ */
+stages: DeskStage[]; 
+/**
+ * The stage whose turn it is; `None`: all are through, or nothing is released.
+ */
+current: Stage | null; 
+/**
+ * The gates of the plan as they stand now; empty without a plan, and once it is applied.
+ */
+gates: Gate[]; 
+/**
+ * When the plan was applied to its end.
+ */
+applied_at: string | null; 
+/**
+ * Whether writes are frozen.
+ */
+frozen: Freeze | null; 
+/**
+ * Folder for checklists of one's own.
+ */
+own_checklists: string; 
+/**
+ * Who sits at this computer, to begin with where a name is asked.
+ */
+operator: string; 
+/**
+ * Releases that ended, newest first.
+ */
+earlier: Release[]; 
+/**
+ * The one next step.
+ */
+next: DeskNext; 
+/**
+ * When everything was read.
+ */
+read_at: string }
+/**
+ * What the one next button does.
+ */
+export type DeskAction = 
+/**
+ * Begin a release of the pending migrations.
+ */
+"begin" | 
+/**
+ * Read everything again.
+ */
+"read_again" | 
+/**
+ * Open the connection doctor.
+ */
+"open_doctor" | 
+/**
+ * Lift the freeze, here or everywhere.
+ */
+"lift_freeze" | 
+/**
+ * Open the run that is at work, failed or was cut off: `subject` is its id.
+ */
+"open_run" | 
+/**
+ * Open the Migrations panel.
+ */
+"open_migrations" | 
+/**
+ * Compare the live schema.
+ */
+"compare_drift" | 
+/**
+ * Open the Drift panel.
+ */
+"open_drift" | 
+/**
+ * Say an item: `subject` is its id.
+ */
+"say" | 
+/**
+ * Make the plan.
+ */
+"make_plan" | 
+/**
+ * Open the plan: `subject` is its id.
+ */
+"open_plan" | 
+/**
+ * Start the dry run of the plan.
+ */
+"dry_run" | 
+/**
+ * Take a backup for the plan; it is proven by itself where it can be.
+ */
+"back_up" | 
+/**
+ * Prove a backup: `subject` is its id.
+ */
+"prove" | 
+/**
+ * Open a backup: `subject` is its id.
+ */
+"open_backup" | 
+/**
+ * Apply the plan, after the confirmation.
+ */
+"apply" | 
+/**
+ * Read all checks.
+ */
+"verify" | 
+/**
+ * Open the Verification panel.
+ */
+"open_verification" | 
+/**
+ * End the release: it is through.
+ */
+"end" | 
+/**
+ * Nothing is to be released.
+ */
+"nothing"
+/**
+ * An item of the desk.
+ */
+export type DeskItem = { 
+/**
+ * Names it within the release: the checklist's id and its own.
+ */
+id: string; 
+/**
+ * What must hold, in one line.
+ */
+title: string; 
+/**
+ * State.
+ */
+state: DeskState; 
+/**
+ * The evidence in a sentence; for a person's item what there is to do.
+ */
+text: string; 
+/**
+ * When the evidence was read or said; `None`: there is none.
+ */
+at: string | null; 
+/**
+ * Where it can be read.
+ */
+link: DeskLink | null; 
+/**
+ * It is for a person to say.
+ */
+by_person: boolean; 
+/**
+ * What was said, while it counts.
+ */
+said: PersonTick | null; 
+/**
+ * It cannot be said before.
+ */
+not_before: string | null; 
+/**
+ * Title of its checklist.
+ */
+checklist: string }
+/**
+ * Where the evidence of an item can be read.
+ */
+export type DeskLink = 
+/**
+ * The connection doctor.
+ */
+{ kind: "doctor" } | 
+/**
+ * The Migrations panel.
+ */
+{ kind: "migrations" } | 
+/**
+ * The Drift panel.
+ */
+{ kind: "drift" } | 
+/**
+ * The Verification panel.
+ */
+{ kind: "verification" } | 
+/**
+ * The Backups panel.
+ */
+{ kind: "backups" } | 
+/**
+ * A backup.
+ */
+{ kind: "backup"; 
+/**
+ * Its id.
+ */
+id: string } | 
+/**
+ * A plan.
+ */
+{ kind: "plan"; 
+/**
+ * Its id.
+ */
+id: string } | 
+/**
+ * A run.
+ */
+{ kind: "run"; 
+/**
+ * Its id.
+ */
+id: string }
+/**
+ * The one next step.
+ */
+export type DeskNext = { 
+/**
+ * What it does.
+ */
+action: DeskAction; 
+/**
+ * In words: `Take a new backup and prove it by a restore.`
+ */
+title: string; 
+/**
+ * What it does and does not do.
+ */
+detail: string; 
+/**
+ * The words of the button.
+ */
+button: string; 
+/**
+ * What it is about: an item, a run, a plan or a backup.
+ */
+subject: string | null }
+/**
+ * A stage of the desk.
+ */
+export type DeskStage = { 
+/**
+ * Which.
+ */
+stage: Stage; 
+/**
+ * Its name: `Dry run`.
+ */
+title: string; 
+/**
+ * State: that of its weakest item.
+ */
+state: DeskState; 
+/**
+ * Items that are ticked.
+ */
+ticked: number; 
+/**
+ * The stage in one line.
+ */
+text: string; 
+/**
+ * The oldest of its evidence.
+ */
+at: string | null; 
+/**
+ * Items, in the order of their checklists.
+ */
+items: DeskItem[] }
+/**
+ * How a stage or an item stands.
+ */
+export type DeskState = 
+/**
+ * Ticked: evidence, or a person, says so.
+ */
+"pass" | 
+/**
+ * Ticked, and worth a look.
+ */
+"warn" | 
+/**
+ * Its turn has not come, or a person has not said so yet.
+ */
+"waiting" | 
+/**
+ * A run of ours is at work on it.
+ */
+"running" | 
+/**
+ * Not known. Never a tick.
+ */
+"unknown" | 
+/**
+ * Stops the release.
+ */
+"block" | 
+/**
+ * Earlier stages do not pass.
+ */
+"locked"
+/**
  * One difference.
  */
 export type Difference = { 
@@ -2355,6 +2789,18 @@ rules: GuardRules;
  * Migrations folder or project root, as chosen.
  */
 migrations_folder: string | null }
+/**
+ * The freeze of one environment.
+ */
+export type EnvironmentFreeze = { 
+/**
+ * Environment.
+ */
+environment_id: string; 
+/**
+ * Its freeze.
+ */
+freeze: Freeze }
 /**
  * The word beside an environment in the rail.
  */
@@ -2780,6 +3226,14 @@ export type FailureCode =
  */
 "DRY-1230" | 
 /**
+ * Drydock writes nothing: somebody froze it.
+ */
+"DRY-1231" | 
+/**
+ * The release desk does not allow it now.
+ */
+"DRY-1232" | 
+/**
  * The migrations folder does not exist or cannot be read.
  */
 "DRY-1301" | 
@@ -2912,6 +3366,38 @@ newest: string[];
  */
 problem: string | null }
 /**
+ * Drydock writes nothing: on one environment, or on all.
+ */
+export type Freeze = { 
+/**
+ * It is for all environments.
+ */
+everywhere: boolean; 
+/**
+ * Who.
+ */
+by: string; 
+/**
+ * Why, as typed.
+ */
+why: string; 
+/**
+ * Since when.
+ */
+at: string }
+/**
+ * All freezes.
+ */
+export type Freezes = { 
+/**
+ * That of all environments.
+ */
+everywhere: Freeze | null; 
+/**
+ * Those of single environments.
+ */
+environments: EnvironmentFreeze[] }
+/**
  * A condition that must hold before an apply.
  */
 export type Gate = { 
@@ -2939,6 +3425,10 @@ can_override: boolean }
  * The gates.
  */
 export type GateKind = 
+/**
+ * Writes are not frozen; a gate only while they are.
+ */
+"freeze" | 
 /**
  * Same database as pinned.
  */
@@ -3315,7 +3805,15 @@ export type Instrument =
 /**
  * Activity: sessions and locks.
  */
-"activity"
+"activity" | 
+/**
+ * Backups.
+ */
+"backups" | 
+/**
+ * The release's checklist.
+ */
+"checklist"
 /**
  * Where a secret is kept.
  */
@@ -4053,6 +4551,30 @@ outcome: Outcome;
  */
 words: string }
 /**
+ * What a person said of an item.
+ */
+export type PersonTick = { 
+/**
+ * The item.
+ */
+item: string; 
+/**
+ * Who, as typed.
+ */
+name: string; 
+/**
+ * What they added.
+ */
+note: string | null; 
+/**
+ * When.
+ */
+at: string; 
+/**
+ * The plan it was said of; a new plan un-ticks what belongs to a plan.
+ */
+plan_id: string | null }
+/**
  * Where something stands in a profile.
  */
 export type Place = { 
@@ -4456,6 +4978,66 @@ more: boolean;
  * Seconds it took.
  */
 seconds: number }
+/**
+ * A release as it is kept: the plan it is about, and what people said.
+ */
+export type Release = { 
+/**
+ * Random id.
+ */
+id: string; 
+/**
+ * Running number of the environment, for people.
+ */
+number: number; 
+/**
+ * Environment.
+ */
+environment_id: string; 
+/**
+ * What is released.
+ */
+kind: ReleaseKind; 
+/**
+ * When it began.
+ */
+begun_at: string; 
+/**
+ * Who began it.
+ */
+begun_by: string; 
+/**
+ * When it ended; `None`: it is on the desk.
+ */
+ended_at: string | null; 
+/**
+ * It was put away before it was through, for this reason.
+ */
+put_away: string | null; 
+/**
+ * Its plan, once there is one.
+ */
+plan_id: string | null; 
+/**
+ * What people said, oldest first.
+ */
+said: PersonTick[]; 
+/**
+ * The stages before the apply as they stood when the desk let it begin.
+ */
+sealed: Sealed | null }
+/**
+ * What is released: a checklist says which of them it is for.
+ */
+export type ReleaseKind = 
+/**
+ * Pending migrations.
+ */
+"migrations" | 
+/**
+ * The rows of a seed profile.
+ */
+"seed"
 /**
  * What is known about a failed migration and the ways on.
  */
@@ -5245,6 +5827,22 @@ export type ScriptMode =
  */
 "stepwise"
 /**
+ * The stages before an apply as they stood when it began.
+ */
+export type Sealed = { 
+/**
+ * When.
+ */
+at: string; 
+/**
+ * The plan that was applied.
+ */
+plan_id: string; 
+/**
+ * The stages.
+ */
+stages: DeskStage[] }
+/**
  * Which secret of an environment is handed in.
  */
 export type SecretOf = 
@@ -5595,6 +6193,38 @@ export type SshQuestionEvent =
  * It is answered, or nobody waits for it any more.
  */
 { kind: "withdrawn"; id: string }
+/**
+ * A stage of a release, in order.
+ */
+export type Stage = 
+/**
+ * The place is fit for a release, and people know of it.
+ */
+"prepare" | 
+/**
+ * What will be done is written down and fits the present state.
+ */
+"plan" | 
+/**
+ * It was tried and taken back.
+ */
+"dry_run" | 
+/**
+ * There is a proven way back.
+ */
+"back_up" | 
+/**
+ * It is done.
+ */
+"apply" | 
+/**
+ * It did what it was to do.
+ */
+"verify" | 
+/**
+ * It stays well.
+ */
+"watch"
 /**
  * One statement of a script.
  */

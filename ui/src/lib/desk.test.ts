@@ -182,7 +182,7 @@ test("the watch counts from the end of the apply", () => {
   expect(marks[2]?.note).toBe("in 23 h 50 min");
 });
 
-test("unknown locks as block does; a gate that a reason opens is named", () => {
+test("unknown locks as block does; so does a gate that only a reason opens", () => {
   const gate = (outcome: Gate["outcome"], can_override = false): Gate => ({
     kind: "locks",
     title: "",
@@ -196,7 +196,7 @@ test("unknown locks as block does; a gate that a reason opens is named", () => {
   });
   expect(gatesWords([gate("pass"), gate("unknown", true)])).toEqual({
     closed: true,
-    words: "1 gate needs your reason",
+    words: "Apply is locked by 1 of 2 gates",
   });
   expect(gatesWords([gate("pass"), gate("warn")]).closed).toBe(false);
   expect(gatesWords([gate("pass")]).words).toBe("The only gate passes");

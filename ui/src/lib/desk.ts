@@ -2,7 +2,6 @@
 import type { Place } from "../state/navigation.svelte";
 import type { Desk, DeskAction, DeskItem, DeskLink, DeskState, Gate, Release, Stage } from "./bindings";
 import { clockSpan, count, span, timeOfDay } from "./format";
-import { closedGates, overrideGates } from "./plans";
 import { toneDress, type Dress } from "./states";
 
 const stateDress: Record<DeskState, Dress> = {
@@ -212,14 +211,11 @@ export function watchMarks(appliedAt: string | null, now: number): WatchMark[] {
   });
 }
 
-/** Whether the gates let it pass, in a sentence. */
+/** Whether the gates let it pass, in a sentence; one that a typed reason opens is locked without it. */
 export function gatesWords(gates: Gate[]): { closed: boolean; words: string } {
-  const closed = closedGates({ gates }).length;
-  const reasons = overrideGates({ gates }).length;
+  const closed = gates.filter(({ outcome }) => outcome === "block" || outcome === "unknown").length;
   const warns = gates.filter((gate) => gate.outcome === "warn").length;
   if (closed > 0) return { closed: true, words: `Apply is locked by ${closed} of ${count(gates.length, "gate")}` };
-  if (reasons > 0)
-    return { closed: true, words: `${count(reasons, "gate")} ${reasons === 1 ? "needs" : "need"} your reason` };
   return {
     closed: false,
     words:

@@ -79,6 +79,7 @@ const titles: Record<Stage, string> = {
   watch: "Watch",
 };
 const order = Object.keys(titles) as Stage[];
+const lower = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);
 const isTicked = (state: DeskState) => state === "pass" || state === "warn";
 const isBefore = (stage: Stage) => order.indexOf(stage) < order.indexOf("apply");
 
@@ -603,7 +604,7 @@ export function fakeDesk({ scenario, worldOf, obstacle, review, plan, tried, app
       if (item.not_before !== null && Date.parse(item.not_before) > Date.now()) {
         const minutes = Math.ceil((Date.parse(item.not_before) - Date.now()) / 60_000);
         return [
-          `In ${minutes} min: ${item.title}.`,
+          `In ${minutes} min: ${lower(item.title)}.`,
           step(
             "read_again",
             "Its time has not come. You may look elsewhere; the desk stays as it is.",
@@ -614,7 +615,7 @@ export function fakeDesk({ scenario, worldOf, obstacle, review, plan, tried, app
         ];
       }
       return [
-        `A person has to say: ${item.title}.`,
+        `A person has to say: ${lower(item.title)}.`,
         step("say", `${item.title}: is it so?`, item.text, "Say it is so…", item.id),
       ];
     }

@@ -182,11 +182,11 @@ export function stepWords(step: Step): { verb: string; subject: string; how: str
 }
 
 /** Gates that stand in the way and cannot be passed by a typed reason. */
-export function closedGates(review: Pick<PlanReview, "gates">): Gate[] {
+export function closedGates(review: PlanReview): Gate[] {
   return review.gates.filter((gate) => (gate.outcome === "block" || gate.outcome === "unknown") && !gate.can_override);
 }
 
-export function overrideGates(review: Pick<PlanReview, "gates">): Gate[] {
+export function overrideGates(review: PlanReview): Gate[] {
   return review.gates.filter((gate) => (gate.outcome === "block" || gate.outcome === "unknown") && gate.can_override);
 }
 

@@ -11,10 +11,10 @@ test("the overview answers what is wrong, and Enter takes the next step", async 
   assert.equal(
     await mark(page, "card-checklist").getAttribute("data-tone"),
     "unknown",
-    "what is not built is never green",
+    "what was not read is never green",
   );
   assert.equal(
-    await mark(page, "card-checklist").evaluate((card) => card.tagName),
+    await mark(page, "card-app_and_logs").evaluate((card) => card.tagName),
     "DIV",
     "and cannot be pressed",
   );
@@ -25,11 +25,13 @@ test("the overview answers what is wrong, and Enter takes the next step", async 
 test("number keys open instruments; those not built say so", async () => {
   const page = await visit("#/environment/production/overview");
   await headline(page, "The app expects");
-  await page.keyboard.press("7");
+  await page.keyboard.press("8");
   assert.equal(
     await mark(page, "said").textContent(),
-    "Checklist is not built yet.",
+    "Activity is not built yet.",
   );
+  await page.keyboard.press("7");
+  await headline(page, "No release is on the desk.");
   await page.keyboard.press("2");
   await headline(page, "1 migration failed halfway");
   await page.keyboard.press("3");

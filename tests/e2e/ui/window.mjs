@@ -64,6 +64,14 @@
  *   check file  check-editor, check-text, check-saved, check-problems, check-problems-told, check-problem-<0..>,
  *               check-editor-close, check-add, check-form, draft-<field>, draft-kind-<app|count|no_row>, draft-add,
  *               leave-dialog, leave-keep, leave-go
+ *   desk        stages, stage-<stage> (with data-state), open-<stage>, item-<list>/<id> (with data-state),
+ *               evidence-<item>, say-<item>, said-<item>, unsay-<item>, from-<item>, watch, desk-foot, desk-age,
+ *               desk-read, desk-freeze, put-away, show-plan, desk-empty, earlier, to-desk (on a plan); ticks carry
+ *               data-tick
+ *   desk asks   say-dialog, say-name, say-note, say-confirm, say-keep, put-away-dialog, put-away-reason,
+ *               confirm-put-away, put-away-keep
+ *   freeze      banner-writes, banner-freeze, freeze-dialog, freeze-<here|everywhere>, freeze-why, confirm-freeze,
+ *               freeze-keep, lift-dialog, lift-name, lift-stays, confirm-lift, lift-keep
  *   run         run-status (with data-status), run-steps, waiting, cancel-run, cancel-dialog, confirm-cancel, accounts
  *   runs        runs-search, runs-table, run-<number>
  *   environment direct-paste, runtime-paste, direct-password-<secret|kept>, runtime-password-<secret|kept>,

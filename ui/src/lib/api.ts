@@ -149,6 +149,21 @@ export const api = {
   composeCheck: (draft: CheckDraft) => value(commands.checkCompose(draft)),
   query: (environmentId: string, sql: string) => value(commands.queryRead(environmentId, sql)),
 
+  desk: (environmentId: string) => value(commands.deskRead(environmentId)),
+  beginRelease: (environmentId: string, planId: string | null = null) =>
+    value(commands.deskBegin(environmentId, planId)),
+  planRelease: (environmentId: string) => value(commands.deskPlan(environmentId)),
+  sayItem: (environmentId: string, item: string, name: string, note: string | null) =>
+    value(commands.deskSay(environmentId, item, name, note)),
+  unsayItem: (environmentId: string, item: string) => value(commands.deskUnsay(environmentId, item)),
+  applyRelease: (environmentId: string, confirmation: Confirmation) =>
+    value(commands.deskApply(environmentId, confirmation)),
+  endRelease: (environmentId: string, putAway: string | null = null) => value(commands.deskEnd(environmentId, putAway)),
+  freezes: () => value(commands.freezesRead()),
+  freeze: (environmentId: string | null, why: string) => value(commands.freezeSet(environmentId, why)),
+  liftFreeze: (environmentId: string | null, typedName: string | null) =>
+    value(commands.freezeLift(environmentId, typedName)),
+
   sandbox: () => value(commands.sandboxStatus()),
   startSandbox: () => value(commands.sandboxStart()),
   stopSandbox: () => value(commands.sandboxStop()),

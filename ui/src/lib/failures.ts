@@ -22,7 +22,9 @@ export type FailureAction =
   | "repair"
   | "seeds"
   | "backups"
-  | "runs";
+  | "runs"
+  | "desk"
+  | "lift";
 
 type Entry = { tone: Tone; action: FailureAction };
 
@@ -75,6 +77,8 @@ const table: Partial<Record<Trouble["code"], Entry>> = {
   "DRY-1228": { tone: "block", action: "backups" },
   "DRY-1229": { tone: "warn", action: "backups" },
   "DRY-1230": { tone: "block", action: "backups" },
+  "DRY-1231": { tone: "warn", action: "lift" },
+  "DRY-1232": { tone: "warn", action: "desk" },
   "DRY-1301": { tone: "block", action: "choose_folder" },
   "DRY-1401": { tone: "block", action: "settings" },
   "DRY-1402": { tone: "warn", action: "vault" },
@@ -105,6 +109,8 @@ export const actionWords: Record<FailureAction, string> = {
   seeds: "Open the seeds",
   backups: "Open the backups",
   runs: "Open the runs",
+  desk: "Open the release desk",
+  lift: "Lift the freeze…",
 };
 
 /** Thrown by the door when the shell answers with a failure. */

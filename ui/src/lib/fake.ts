@@ -1,8 +1,8 @@
 /**
  * A shell made of memory, for the screens' tests and for drawing. Chosen by the build (`--mode fake`), never in the
  * product. `?scenario=` picks a state: empty, slow, broken, again, many, lock, sandbox-missing, secret, changed, vault,
- * ssh, those of `fakeSsh`, of `fakeSeeds`, of `fakeChecks`, of `fakeSetup`, of `fakeBackups`
- * and of `fakeRestore`.
+ * ssh, those of `fakeSsh`, of `fakeSeeds`, of `fakeChecks`, of `fakeSetup`, of `fakeBackups`,
+ * of `fakeRestore` and of `fakeDesk`.
  */
 import type {
   commands as shell,
@@ -31,6 +31,7 @@ import type {
   SshQuestionEvent,
 } from "./bindings";
 import { backupCommands } from "./fakeBackupCommands";
+import { fakeDesk, ready } from "./fakeDesk";
 import { isRestore, restore, restoreCommands } from "./fakeRestore";
 import type { FakeStage } from "./fakeStage";
 import { lineOf, pinOf, sshChoice, sshWalk, sshWorld, transportFrom } from "./fakeSsh";
@@ -63,6 +64,7 @@ if (scenario === "secret" && worlds[0] !== undefined) worlds[0].reached = "secre
 if (scenario === "vault" && worlds[0] !== undefined) worlds[0].reached = "vault";
 
 if (scenario.startsWith("undo") && worlds[0] !== undefined) worlds[0].runs.unshift(seeds.seedRun(worlds[0]));
+if (scenario.startsWith("desk")) ready(worlds);
 if (scenario.startsWith("ssh")) worlds.unshift(sshWorld(scenario));
 const started = Date.now();
 
@@ -969,6 +971,19 @@ async function test(
   });
 }
 
+const desk = fakeDesk({
+  scenario,
+  worldOf,
+  obstacle,
+  review: (planId) => plans.get(planId),
+  plan: (world) => makePlan(world, { kind: "apply_pending" }),
+  tried(planId) {
+    const found = plans.get(planId);
+    if (found !== undefined) plans.set(planId, review(found.plan, dryRunReport(found.plan, "run-150")));
+  },
+  apply: (planId, confirmation) => commands.planApply(planId, confirmation),
+});
+
 export const commands: typeof shell = {
   async environmentsList() {
     if (scenario === "broken-list")
@@ -1157,7 +1172,10 @@ export const commands: typeof shell = {
       : ok(fake.repair(found));
   },
   async driftCompare(id) {
-    return (await obstacle(worldOf(id), "drift")) ?? ok(fake.drift(worldOf(id)));
+    const stopped = await obstacle(worldOf(id), "drift");
+    if (stopped !== null) return stopped;
+    desk.compared(worldOf(id));
+    return ok(fake.drift(worldOf(id)));
   },
   async planCreate(id, purpose) {
     return (await obstacle(worldOf(id), "plan")) ?? ok(makePlan(worldOf(id), purpose));
@@ -1166,16 +1184,20 @@ export const commands: typeof shell = {
     const found = plans.get(planId);
     return found === undefined
       ? fail("DRY-1503", "This plan does not exist any more.", null, null, "Make a new plan.")
-      : ok(found);
+      : ok(desk.fresh(found));
   },
   async planDryRun(planId) {
     const found = plans.get(planId);
     if (found === undefined) return fail("DRY-1503", "This plan does not exist any more.");
+    const frozen = desk.refuses(found.plan.environment_id ?? "");
+    if (frozen !== null) return frozen;
     return ok(startRun(worldOf(found.plan.environment_id), found.plan, "dry_run").id);
   },
   async planApply(planId, confirmation) {
     const found = plans.get(planId);
     if (found === undefined) return fail("DRY-1503", "This plan does not exist any more.");
+    const frozen = desk.refuses(found.plan.environment_id ?? "");
+    if (frozen !== null) return frozen;
     if (found.plan.rules.typed_confirmation && confirmation.typed_name !== found.plan.environment_name)
       return fail(
         "DRY-1205",
@@ -1278,6 +1300,7 @@ export const commands: typeof shell = {
   ...setupCommands(scenario),
   ...backupCommands({ scenario, pace, worldOf, worlds: () => worlds, obstacle, plan: makePlan, stage }),
   ...restoreCommands({ scenario, pace, worldOf, plan: makePlan, stage }),
+  ...desk.commands,
   settingsGet: async () => ok(settings),
   async settingsSet(chosen) {
     settings = chosen;

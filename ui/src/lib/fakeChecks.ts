@@ -67,6 +67,9 @@ function check([name, now, expected, before, outcome, part = "database"]: Row, a
 
 const read = new Map<string, string>();
 
+/** When the checks of an environment were read here. */
+export const readAt = (id: string): string | null => read.get(id) ?? null;
+
 /** What was read, and which checks were let write: for tests to look at. */
 const told = globalThis as { fakeVerified?: string[][] };
 
@@ -102,7 +105,7 @@ export function verification(world: World, scenario: string, writing: string[] |
       run: null,
       unreadable: [],
     };
-  const good = id !== "production" || scenario === "checks-well";
+  const good = id !== "production" || scenario === "checks-well" || scenario.startsWith("desk");
   const checks = [
     ...rows.filter((row) => !good || row[4] === "pass").map((row) => check(row, at)),
     ...appChecks(id, at, writing, good),

@@ -2,10 +2,10 @@ import type { Instrument } from "./bindings";
 
 /** An instrument in its fixed place. Those without a panel are not built yet and say so. */
 export type InstrumentPlace = {
-  name: Instrument | "seeds" | "backups" | "verification" | "checklist" | "app_and_logs";
+  name: Instrument | "seeds" | "verification" | "app_and_logs";
   title: string;
   key: string;
-  panel: "doctor" | "migrations" | "drift" | "seeds" | "backups" | "verification" | "runs" | null;
+  panel: "doctor" | "migrations" | "drift" | "seeds" | "backups" | "verification" | "desk" | "runs" | null;
   /** What it will answer, in one line. */
   will: string;
   /** Seconds after which a value counts as stale. */
@@ -25,16 +25,16 @@ export const instruments: InstrumentPlace[] = [
     key: "5",
     panel: "backups",
     will: "The panel tells what can be trusted, and since when.",
-    good: 0,
+    good: 60 * MINUTES,
   },
   { name: "verification", title: "Verification", key: "6", panel: "verification", will: "", good: 60 * MINUTES },
   {
     name: "checklist",
     title: "Checklist",
     key: "7",
-    panel: null,
-    will: "Not built yet. Will tick a release's items.",
-    good: 0,
+    panel: "desk",
+    will: "The release desk tells what is still missing before an apply.",
+    good: 60 * MINUTES,
   },
   {
     name: "activity",

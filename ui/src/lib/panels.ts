@@ -5,7 +5,7 @@ export type PanelPlace = { name: string; words: string; icon: IconName; panel?: 
 /** The panels in their fixed places; those without `panel` are not built yet. */
 export const panels: PanelPlace[] = [
   { name: "overview", words: "Overview", icon: "layout-list", panel: "overview" },
-  { name: "release-desk", words: "Release desk", icon: "list-checks" },
+  { name: "release-desk", words: "Release desk", icon: "list-checks", panel: "desk" },
   { name: "migrations", words: "Migrations", icon: "layers", panel: "migrations", card: "migrations" },
   { name: "drift", words: "Drift", icon: "git-compare", panel: "drift", card: "drift" },
   { name: "seeds", words: "Seeds", icon: "sprout", panel: "seeds" },

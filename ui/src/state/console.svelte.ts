@@ -4,6 +4,7 @@ import type { NextStep } from "../lib/bindings";
 import { troubleOf, type Trouble } from "../lib/failures";
 import { Clock } from "./clock.svelte";
 import { Environments } from "./environments.svelte";
+import { Freezing } from "./freezes.svelte";
 import { Lines } from "./lines.svelte";
 import { Questions } from "./questions.svelte";
 import { Navigation, type Place } from "./navigation.svelte";
@@ -29,6 +30,7 @@ export class Console {
   readonly readings = new Readings();
   readonly clock = new Clock();
   readonly lines = new Lines();
+  readonly freezes = new Freezing();
   readonly questions = new Questions();
   readonly seedForms = new SeedForms();
   #prompt = $state.raw<Prompt | null>(null);

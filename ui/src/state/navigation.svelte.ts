@@ -1,5 +1,6 @@
 const panelNames = [
   "overview",
+  "desk",
   "migrations",
   "drift",
   "seeds",

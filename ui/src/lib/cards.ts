@@ -1,4 +1,4 @@
-import type { Card, SeedShelf, Verification } from "./bindings";
+import type { BackupShelf, Card, Desk, SeedShelf, Verification } from "./bindings";
 import { count } from "./format";
 import { isReady } from "./seeds";
 
@@ -29,6 +29,42 @@ export function seedsCard(shelf: SeedShelf, readAt: string): OwnCard {
               : `Last: ${newest.profile.title}, run ${newest.last.number}.`,
     read_at: shelf.profiles.length === 0 ? null : readAt,
     running: null,
+  };
+}
+
+/** What could be gone back to; only a proven backup is one. */
+export function backupsCard(shelf: BackupShelf): OwnCard {
+  const kept = shelf.backups.filter((backup) => backup.state === "complete");
+  const proven = kept.filter((backup) => backup.proof === "proven" && backup.has_key).length;
+  return {
+    outcome: kept.length === 0 ? null : shelf.outcome,
+    figure: kept.length === 0 ? null : String(proven),
+    unit: kept.length === 0 ? "no backup" : `of ${kept.length} proven`,
+    detail: shelf.headline,
+    read_at: kept.length === 0 ? null : shelf.read_at,
+    running: null,
+  };
+}
+
+/** How far a release is; without one nothing is to be ticked. */
+export function checklistCard(desk: Desk): OwnCard {
+  const items = desk.stages.flatMap((stage) => stage.items);
+  const ticked = desk.stages.reduce((sum, stage) => sum + stage.ticked, 0);
+  const state = desk.stages.find((stage) => stage.stage === desk.current)?.state;
+  return {
+    outcome:
+      desk.release === null
+        ? null
+        : desk.current === null
+          ? "pass"
+          : state === "block" || state === "unknown"
+            ? state
+            : "warn",
+    figure: desk.release === null ? null : String(ticked),
+    unit: desk.release === null ? "no release" : `of ${items.length} ticked`,
+    detail: desk.headline,
+    read_at: desk.release === null ? null : desk.read_at,
+    running: state === "running" ? "running" : null,
   };
 }
 

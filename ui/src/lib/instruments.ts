@@ -2,7 +2,7 @@ import type { Instrument } from "./bindings";
 
 /** An instrument in its fixed place. Those without a panel are not built yet and say so. */
 export type InstrumentPlace = {
-  name: Instrument | "seeds" | "verification" | "app_and_logs";
+  name: Instrument | "seeds" | "backups" | "verification" | "checklist" | "app_and_logs";
   title: string;
   key: string;
   panel: "doctor" | "migrations" | "drift" | "seeds" | "backups" | "verification" | "desk" | "runs" | null;

@@ -392,7 +392,7 @@ pub struct Desk {
     pub frozen: Option<Freeze>,
     /// Folder for checklists of one's own.
     pub own_checklists: String,
-    /// Who sits at this computer, to begin with where a name is asked.
+    /// Who sits at this computer, to begin with where a name is asked; empty where nobody tells.
     pub operator: String,
     /// Releases that ended, newest first.
     pub earlier: Vec<Release>,

@@ -2,7 +2,7 @@
 
 use super::status::read_set;
 use super::{ApplyOptions, Engine, Observation, Target};
-use crate::adapters::files::{checklists, operator};
+use crate::adapters::files::{checklists, operator, operator_name};
 use crate::domain::checklist::Checklist;
 use crate::domain::desk::{
     Desk, DeskAction, DeskNext, Freeze, PersonTick, Release, ReleaseKind, Sealed, Stage,
@@ -91,7 +91,7 @@ impl Engine {
         let id = target.environment_id().unwrap_or_default();
         let around = Around {
             own_checklists: checklists::own_folder(self.store().folder()).display().to_string(),
-            operator: operator(),
+            operator: operator_name().unwrap_or_default(),
             earlier: self.store().earlier_releases(&id).await?,
         };
         let Some(release) = self.store().release(&id).await? else {

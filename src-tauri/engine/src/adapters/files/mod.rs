@@ -298,10 +298,13 @@ fn read_provider(folder: &Path) -> Option<String> {
 
 /// The operating system's name of whoever is at the keyboard, for the audit.
 pub fn operator() -> String {
-    ["USER", "USERNAME", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-        .unwrap_or_else(|| "unknown user".to_owned())
+    operator_name().unwrap_or_else(|| "unknown user".to_owned())
+}
+
+/// As [`operator`]; `None`: the operating system does not tell.
+pub fn operator_name() -> Option<String> {
+    let names = ["USER", "USERNAME", "LOGNAME"];
+    names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
 /// Where the console keeps its data: `DRYDOCK_DATA`, else the platform's place for application data.

@@ -38,10 +38,10 @@ pub(super) fn writes_open(known: &Known<'_>) -> Found {
         Some(freeze) => Found::new(
             DeskState::Block,
             format!(
-                "Writes are frozen{} by {}: {}",
+                "Writes are frozen{} by {}: {}.",
                 if freeze.everywhere { " on all environments" } else { "" },
                 freeze.by,
-                freeze.why
+                freeze.why.trim_end_matches('.')
             ),
         )
         .at(freeze.at),

@@ -328,7 +328,10 @@ fn stage_text(known: &Known<'_>, stage: Stage, state: DeskState, items: &[DeskIt
     if items.is_empty() {
         return "No item of a checklist is for this stage.".to_owned();
     }
-    // One sentence: that of the item that decides, else of the last thing said or read.
+    if stage > Stage::Apply && known.done_at().is_none() {
+        return "After the apply".to_owned();
+    }
+    // One sentence: that of the item that decides, else what the stage came to.
     if let Some(item) = items.iter().find(|item| item.state == state && !state.is_ticked()) {
         let others = items.iter().filter(|other| !other.state.is_ticked()).count() - 1;
         let words = if item.by_person { item.title.clone() } else { first_sentence(&item.text) };
@@ -338,14 +341,15 @@ fn stage_text(known: &Known<'_>, stage: Stage, state: DeskState, items: &[DeskIt
             others => format!("{words} ({others} more are open)"),
         };
     }
-    match (stage, known.plan) {
-        (Stage::Plan, Some(review)) => what(review),
-        _ => items
+    match (stage, known.plan, items.first(), items.last()) {
+        (Stage::Plan, Some(review), ..) => what(review),
+        (Stage::DryRun | Stage::Apply, _, Some(first), _) => first_sentence(&first.text),
+        (Stage::BackUp, _, _, Some(last)) => first_sentence(&last.text),
+        _ if state == DeskState::Warn => items
             .iter()
-            .rev()
-            .find(|item| !item.by_person)
-            .or(items.last())
+            .find(|item| item.state == DeskState::Warn)
             .map_or_else(String::new, |item| first_sentence(&item.text)),
+        _ => "All of it holds".to_owned(),
     }
 }
 

@@ -73,9 +73,9 @@ fn person(known: &Known<'_>, item: &DeskItem) -> (String, DeskNext) {
         let minutes = (at - known.now).num_minutes() + 1;
         let next = DeskNext {
             subject: Some(item.id.clone()),
-            ..read_again("Its time has not come. You may look elsewhere; the desk stays as it is.")
+            ..read_again(&format!("Then: {}. You may look elsewhere meanwhile.", lower_first(&item.title)))
         };
-        return (format!("In {minutes} min: {}.", lower_first(&item.title)), next);
+        return (format!("The watch goes on for {minutes} min."), next);
     }
     let next = DeskNext {
         subject: Some(item.id.clone()),

@@ -84,9 +84,12 @@ impl BackUp<'_> {
         if facts.identity(self.connector.place()).is_same_database(self.identity) {
             return Ok(());
         }
-        Err(Failure::new(FailureCode::IdentityChanged, "Another database answers than when the backup was planned.")
-            .unchanged("Nothing was stored.")
-            .next("Test the connection and find out what is behind this address now."))
+        Err(Failure::new(
+            FailureCode::IdentityChanged,
+            "Another database answers than when the backup was planned.",
+        )
+        .unchanged("Nothing was stored.")
+        .next("Test the connection and find out what is behind this address now."))
     }
 
     async fn taken(&self, pids: &Pids) -> Result<Taken, Failure> {

@@ -526,7 +526,7 @@ fn written_rows(
                 Outcome::Warn,
                 format!("They wrote rows of {table}; those rows stay as they are now."),
             )
-            .detail("Choose the table to have all of its rows put back from the backup.")
+            .detail("All rows of the table can be put back from the backup instead, on the command line only: `drydockctl rollback --rows-back`.")
         })
         .collect();
     findings.extend(unknown.into_iter().map(|name| {

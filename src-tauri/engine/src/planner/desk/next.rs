@@ -27,7 +27,12 @@ pub(super) fn next(known: &Known<'_>, current: Option<&DeskStage>) -> (String, D
             ),
         );
     };
-    let open = |state| stage.items.iter().find(|item| item.state == state);
+    // Of those that wait, one whose time has come goes first.
+    let has_time = |item: &&DeskItem| item.not_before.is_none_or(|at| at <= known.now);
+    let open = |state| {
+        let mut items = stage.items.iter().filter(move |item| item.state == state);
+        items.clone().find(has_time).or_else(|| items.next())
+    };
     // What is at work first; then what stops, what is not known; last what only waits to be done.
     let item =
         [DeskState::Running, DeskState::Block, DeskState::Unknown, DeskState::Waiting, DeskState::Locked]

@@ -257,6 +257,12 @@ fn after_the_apply_it_leads_to_the_end() {
     assert_eq!(scene.item("post-deploy/checks-after").state, DeskState::Warn, "no check is no pass");
     scene.release.said.push(said("post-deploy/app-restarted", 15, Some("plan")));
     scene.now = at(16);
+    assert_eq!(
+        scene.desk().next.subject.as_deref(),
+        Some("post-deploy/team-told"),
+        "that can be said already"
+    );
+    scene.release.said.push(said("post-deploy/team-told", 16, Some("plan")));
     assert_eq!(scene.stands(), (Some(Stage::Watch), DeskAction::ReadAgain), "its 5 minutes are not over");
     scene.with(|known| {
         assert!(may_say(known, "post-deploy/logs-5").is_err());
@@ -264,7 +270,7 @@ fn after_the_apply_it_leads_to_the_end() {
     });
     scene.now = at(19);
     assert_eq!(scene.stands(), (Some(Stage::Watch), DeskAction::Say));
-    for item in ["logs-5", "logs-30", "team-told"] {
+    for item in ["logs-5", "logs-30"] {
         scene.release.said.push(said(&format!("post-deploy/{item}"), 45, Some("plan")));
     }
     scene.now = at(46);

@@ -84,6 +84,7 @@ pub fn builder() -> tauri_specta::Builder<tauri::Wry> {
         backups::restore_loss,
         backups::restore_plan,
         backups::roll_back_plan,
+        backups::roll_back_report,
         backups::backup_for_plan,
         desk::desk_read,
         desk::desk_begin,

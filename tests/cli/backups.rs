@@ -26,9 +26,9 @@ impl Story {
         desk.write(INIT.0, INIT.1);
         let passphrase = desk.root.path().join("passphrase");
         std::fs::write(&passphrase, "four words on paper\n").unwrap();
-        let story = Self { desk, url, passphrase };
-        assert_eq!(story.apply(&["--tier", "development"]).exit, 0);
-        story
+        // Without the variable: no vault is made yet.
+        assert_eq!(desk.apply(&url, &desk.migrations()).exit, 0);
+        Self { desk, url, passphrase }
     }
 
     fn apply(&self, more: &[&str]) -> Said {
@@ -123,6 +123,7 @@ async fn an_apply_backs_up_first_and_is_rolled_back() {
     assert_eq!(preview.exit, 0, "{:?}", preview.json);
     let back = story.said(&[&["rollback", NEXT.0][..], &on].concat());
     assert_eq!((back.exit, back.text("outcome")), (0, "succeeded"), "{:?} {}", back.json, back.stderr);
+    assert!(back.text("developer_report").contains("`20240102000000_avatars/`"), "{:?}", back.json);
     assert_eq!(story.one("SELECT coalesce(to_regclass('avatars')::text, 'none')").await, "none");
     let ledger = "SELECT (rolled_back_at IS NOT NULL)::text FROM _prisma_migrations WHERE migration_name LIKE '%avatars'";
     assert_eq!(story.one(ledger).await, "true");

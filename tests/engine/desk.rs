@@ -3,13 +3,15 @@
 
 use super::backups::harness::{PASSPHRASE, one, run};
 use super::backups::rollback::project;
-use drydock_engine::domain::desk::{Desk, DeskAction, DeskItem, DeskState, Stage};
+use super::seeds::harness::profile_of;
+use drydock_engine::domain::desk::{Desk, DeskAction, DeskItem, DeskState, ReleaseKind, Stage};
 use drydock_engine::domain::environment::{
     AccessDraft, Colour, EnvironmentDraft, GuardRules, PasswordChoice, Tier,
 };
 use drydock_engine::domain::plan::{Confirmation, GateKind};
 use drydock_engine::domain::run::RunStatus;
 use drydock_engine::domain::secret::{Keeping, Secret};
+use drydock_engine::domain::seed::SeedAnswers;
 use drydock_engine::domain::transport::TransportDraft;
 use drydock_engine::domain::{FailureCode, Outcome};
 use drydock_engine::{ApplyOptions, Engine};
@@ -268,6 +270,35 @@ async fn a_checklist_of_ones_own_counts_and_a_broken_one_shuts_the_desk() {
     assert_eq!(broken.state, DeskState::Unknown);
     assert!(broken.text.contains("ours.toml: Line 8") && broken.text.contains("persom"), "{}", broken.text);
     assert_eq!(desk.stages[0].state, DeskState::Unknown);
+}
+
+#[tokio::test]
+async fn a_seed_comes_to_the_desk_with_its_plan_and_has_items_of_its_own() {
+    let place = Place::of(Tier::Development).await;
+    let profile = profile_of(
+        "[[tables]]\ntable = \"users\"\nkey = [\"id\"]\nmode = \"upsert\"\nrows = [ { id = 2, name = \"Ben\" } ]\n",
+    );
+    let target = place.engine.target(&place.id).await.unwrap();
+    let source = profile.path().display().to_string();
+    let review = place.engine.seed_plan(&target, &source, SeedAnswers::default()).await.unwrap();
+    let desk = place.engine.desk_begin(&place.id, Some(&review.plan.id)).await.unwrap();
+    assert_eq!(desk.release.as_ref().unwrap().kind, ReleaseKind::Seed);
+    assert!(
+        desk.stages.iter().flat_map(|stage| &stage.items).all(|item| !item.id.starts_with("pre-deploy/"))
+    );
+    assert_eq!(item(&desk, "production-seed/right-profile").state, DeskState::Waiting);
+    let other = place.engine.desk_begin(&place.id, None).await.unwrap_err();
+    assert_eq!(other.code, FailureCode::ReleaseRefused, "one release at a time");
+    let migrations = place.engine.desk_plan(&place.id).await.unwrap_err();
+    assert_eq!(migrations.code, FailureCode::ReleaseRefused, "its plan comes from its form");
+    let desk = place.until(DeskAction::Apply).await;
+    place.press(&desk).await;
+    let mut connection = place.connection().await;
+    assert_eq!(one(&mut connection, "SELECT name FROM users WHERE id = 2").await, "Ben");
+    let desk = place.until(DeskAction::End).await;
+    place.press(&desk).await;
+    let desk = place.desk().await;
+    assert!(desk.release.is_none() && desk.earlier[0].put_away.is_none(), "it ended as through");
 }
 
 #[tokio::test]

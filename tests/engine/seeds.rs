@@ -7,7 +7,7 @@ mod calls;
 mod capture;
 mod concurrent;
 mod generated;
-mod harness;
+pub mod harness;
 mod hostile;
 mod modes;
 mod refusals;

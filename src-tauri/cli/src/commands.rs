@@ -136,7 +136,15 @@ async fn carry_out(engine: &Engine, command: Command) -> Result<Answer, Failure>
                     text: review_text(&review),
                 });
             }
-            carry_through(engine, &target, &on, &confirm, review, started).await
+            let mut answer = carry_through(engine, &target, &on, &confirm, review, started).await?;
+            if answer.code == exit::DONE
+                && let Some(run) = answer.json["run_id"].as_str().map(str::to_owned)
+            {
+                let report = engine.roll_back_report(&run).await?;
+                answer.text.push_str(&format!("\n\n{report}"));
+                answer.json["developer_report"] = report.into();
+            }
+            Ok(answer)
         }
         Command::Keys { export, import, passphrase_file, .. } => {
             backups::keys(engine, export.as_deref(), import.as_deref(), &passphrase_file).await

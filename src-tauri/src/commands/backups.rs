@@ -111,6 +111,13 @@ pub async fn roll_back_plan(
     engine.roll_back_plan(&engine.target(&environment_id).await?, request).await
 }
 
+/// The report for the developer of a roll back that got through, in Markdown.
+#[tauri::command]
+#[specta::specta]
+pub async fn roll_back_report(engine: On<'_>, run_id: String) -> Answer<String> {
+    engine.roll_back_report(&run_id).await
+}
+
 /// The backup that would cover a plan: the tables it touches, where its dry run showed them, else all.
 #[tauri::command]
 #[specta::specta]

@@ -147,6 +147,10 @@ test("it is applied, verified, watched, and put away; all of it can be rolled ba
   await sandbox.confirm();
   await window.waitText("body", /rolled back; the ledger says so/i, 120);
   assert.match(sandbox.elsewhere("SELECT count(*) FROM pg_tables WHERE tablename ~ '^(mascot|pose)'"), /^0/, "what they made is gone");
+  await window.click(mark("run-report"));
+  assert.match(await window.waitText(mark("report-text"), /rolled back on/, 30), /applies them again[\s\S]*add_mascot_studio_complete\/`/);
+  await sandbox.seen("report");
+  await window.click(mark("report-close"));
   // The desk does not go on as if nothing had happened.
   await window.click(mark("panel-release-desk"));
   await window.waitText(mark("headline"), /not applied in the ledger/i, 60);

@@ -128,6 +128,7 @@ export const api = {
   planRestore: (environmentId: string, request: RestoreRequest) => value(commands.restorePlan(environmentId, request)),
   planRollBack: (environmentId: string, request: RollBackRequest) =>
     value(commands.rollBackPlan(environmentId, request)),
+  rollBackReport: (runId: string) => value(commands.rollBackReport(runId)),
   backupFor: (planId: string) => value(commands.backupForPlan(planId)),
 
   lastVerification: (environmentId: string) => value(commands.verificationLast(environmentId)),

@@ -776,6 +776,17 @@ async rollBackPlan(environmentId: string, request: RollBackRequest) : Promise<Re
 }
 },
 /**
+ * The report for the developer of a roll back that got through, in Markdown.
+ */
+async rollBackReport(runId: string) : Promise<Result<string, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("roll_back_report", { runId }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
  * The backup that would cover a plan: the tables it touches, where its dry run showed them, else all.
  */
 async backupForPlan(planId: string) : Promise<Result<BackupRequest, Failure>> {
@@ -2128,7 +2139,7 @@ frozen: Freeze | null;
  */
 own_checklists: string; 
 /**
- * Who sits at this computer, to begin with where a name is asked.
+ * Who sits at this computer, to begin with where a name is asked; empty where nobody tells.
  */
 operator: string; 
 /**

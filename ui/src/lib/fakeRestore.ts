@@ -8,7 +8,10 @@ import { ago, type World } from "./fakeWorld";
 import { count } from "./format";
 import type { RestoreLoss, RestoreRequest, TableLoss } from "./bindings";
 
-type RestoreCommands = Pick<typeof import("./bindings").commands, "restoreLoss" | "restorePlan" | "rollBackPlan">;
+type RestoreCommands = Pick<
+  typeof import("./bindings").commands,
+  "restoreLoss" | "restorePlan" | "rollBackPlan" | "rollBackReport"
+>;
 
 type Shell = {
   scenario: string;
@@ -199,6 +202,12 @@ export function restoreCommands({ scenario, pace, worldOf, plan }: Shell): Resto
           : { ...gate, outcome: "pass" },
       );
       return ok(made);
+    },
+    async rollBackReport() {
+      await wait(pace);
+      return ok(
+        "# 1 migration rolled back on atelier-production\n\n## What to do in the repository\n\nThe next `prisma migrate deploy` applies it again as long as its folder is there.\n",
+      );
     },
     async rollBackPlan(id, request) {
       await wait(pace);

@@ -16,6 +16,8 @@ describe("what a run is about", () => {
     expect(workOf([step("Dry run", "Feature flags")], "seed")).toBe("seed");
     expect(workOf([step("Dry run", "x")], "apply_pending")).toBe("migrations");
     expect(workOf([step("Resolve")], "mark_applied")).toBe("repair");
+    expect(workOf([step("Check"), step("Roll back")], "roll_back")).toBe("roll_back");
+    expect(workOf([step("Back up"), step("Restore")], "restore")).toBe("restore");
   });
   test("without its plan, the steps tell as far as they can", () => {
     expect(workOf([step("Seed", "Feature flags")], null)).toBe("seed");
@@ -24,6 +26,7 @@ describe("what a run is about", () => {
     expect(workOf([step("Dry run", "Feature flags")], null)).toBe("plan");
     expect(workOf([step("Check"), step("Back up"), step("Prove")], null)).toBe("backup");
     expect(workOf([step("Check"), step("Prove")], null)).toBe("proof");
+    expect(workOf([step("Check"), step("Roll back")], null)).toBe("roll_back");
     expect(workOf([step("Back up"), step("Restore")], null), "it backs up first").toBe("restore");
     expect(workOf([step("Back up"), step("Migrate")], null)).toBe("migrations");
   });

@@ -3,12 +3,13 @@ import { isStored } from "./backups";
 import { count } from "./format";
 
 /** What a run is about. */
-export type Work = "migrations" | "seed" | "undo" | "app" | "repair" | "plan" | "backup" | "proof" | "restore";
+export type Work =
+  "migrations" | "seed" | "undo" | "app" | "repair" | "plan" | "backup" | "proof" | "restore" | "roll_back";
 
 /** As its plan says, else as far as its steps tell: a dry run's steps name what they try, not how. */
 export function workOf(steps: RunStep[], purpose: PlanPurpose["kind"] | null): Work {
   if (steps.some((step) => step.verb === "Call")) return "app";
-  if (purpose === "seed" || purpose === "undo") return purpose;
+  if (purpose === "seed" || purpose === "undo" || purpose === "restore" || purpose === "roll_back") return purpose;
   if (purpose === "back_up") return "backup";
   if (purpose === "prove") return "proof";
   if (purpose !== null) return purpose === "apply_pending" || purpose === "baseline" ? "migrations" : "repair";
@@ -20,6 +21,7 @@ export function workOf(steps: RunStep[], purpose: PlanPurpose["kind"] | null): W
     return "undo";
   /* A restore begins with a backup of what is there. */
   if (has("Restore")) return "restore";
+  if (has("Roll back")) return "roll_back";
   if (has("Back up")) return "backup";
   if (has("Prove")) return "proof";
   return has("Dry run") ? "plan" : "repair";
@@ -45,6 +47,7 @@ const subjects: Record<Work, { one: string; whole: string }> = {
   backup: { one: "backup", whole: "The backup" },
   proof: { one: "proof", whole: "The proof" },
   restore: { one: "restore", whole: "The restore" },
+  roll_back: { one: "roll back", whole: "The roll back" },
 };
 
 /** What a run at work is doing. */
@@ -84,6 +87,7 @@ export function staysWhenCancelled(dry: boolean, steps: RunStep[], work: Work): 
     case "proof":
       return "The backup stays as it is. No database of yours was touched.";
     case "restore":
+    case "roll_back":
       return "What was there before stays.";
     default:
       return "Nothing has been applied yet.";
@@ -131,11 +135,13 @@ export function endedHeadline(run: Run, work: Work): string {
       if (work === "migrations" && total > 0) return `${all} in, and the ledger confirms it.`;
       if (work === "seed") return "The seed is in.";
       if (work === "undo") return "The run is taken back.";
+      if (work === "roll_back") return "The migrations are rolled back, and the ledger says so.";
       if (work === "app") return "The app answered every request as expected.";
       return "The repair is done, and the ledger confirms it.";
     case "cancelled":
       if (dry) return "The dry run was cancelled. Nothing has changed.";
       if (work === "app") return "The run was cancelled. What the app did already stays.";
+      if (work === "roll_back") return "The roll back was cancelled. Everything is as it was.";
       return work === "migrations" || work === "repair"
         ? `The run was cancelled. ${left}.`
         : "The run was cancelled. No row has changed.";

@@ -12,8 +12,10 @@ use crate::domain::ledger::LedgerRow;
 use crate::domain::migration::{MigrationSet, MigrationState, MigrationStatus};
 use crate::domain::plan::{Plan, PlanPurpose, PlanReview, Step};
 use crate::domain::rollback::{LostTable, RollBackRequest, RollBackStep, RowsBack};
+use crate::domain::run::{RunKind, RunStatus};
 use crate::domain::{Failure, FailureCode, Finding, Outcome};
 use crate::planner::rollback::{TakenBack, take_back};
+use crate::planner::rollback_report::report;
 use crate::planner::sql;
 use crate::runner;
 use crate::runner::backup::load::Opened;
@@ -94,6 +96,23 @@ impl Engine {
             .keep_plan(target, Draft { files, folder: set.folder.clone(), findings, purpose, work })
             .await?;
         self.plan_review(target, &plan.id).await
+    }
+
+    /// The report for the developer of a roll back that got through, in Markdown.
+    ///
+    /// # Errors
+    /// [`FailureCode::RunUnknown`] where the run is none, or did not get through; [`FailureCode::Store`].
+    pub async fn roll_back_report(&self, run_id: &str) -> Result<String, Failure> {
+        let run = self.store().run(run_id).await?;
+        let plan = self.store().plan(&run.plan_id).await?;
+        match plan.roll_back() {
+            Some(step) if run.kind == RunKind::Apply && run.status == RunStatus::Succeeded => {
+                Ok(report(&plan, step, &run))
+            }
+            _ => Err(Failure::new(FailureCode::RunUnknown, "This run rolled no migration back.")
+                .unchanged("Nothing was changed.")
+                .next("Open a run that did.")),
+        }
     }
 
     /// The applied migrations with their texts, in the order in which they ran.

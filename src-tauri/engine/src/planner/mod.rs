@@ -14,6 +14,7 @@ pub mod profile;
 pub mod rebuild;
 pub mod restore_point;
 pub mod rollback;
+pub mod rollback_report;
 pub mod seed;
 pub mod sql;
 pub mod status;

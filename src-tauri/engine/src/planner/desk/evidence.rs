@@ -255,7 +255,7 @@ pub(super) fn findings(known: &Known<'_>) -> Found {
     found
 }
 
-fn at_work<'a>(known: &'a Known<'_>, kinds: &[RunKind], of_plan: bool) -> Option<Found> {
+fn at_work(known: &Known<'_>, kinds: &[RunKind], of_plan: bool) -> Option<Found> {
     let open = known.open.iter().find(|open| {
         kinds.contains(&open.run.kind)
             && open.run.status != RunStatus::NeedsAttention

@@ -454,7 +454,7 @@ pub fn empty(
 }
 
 /// The first stage before the apply that is not through, where one is; the apply waits for it.
-pub fn closed<'a>(stages: &'a [DeskStage], except: Option<Stage>) -> Option<&'a DeskStage> {
+pub fn closed(stages: &[DeskStage], except: Option<Stage>) -> Option<&DeskStage> {
     stages
         .iter()
         .filter(|stage| stage.stage < Stage::Apply && Some(stage.stage) != except)

@@ -31,13 +31,15 @@ struct Scene {
 }
 
 fn lists() -> Vec<Checklist> {
-    ["pre-deploy", "deploy", "post-deploy", "production-seed"]
-        .into_iter()
-        .map(|id| {
-            let path = format!("{}/../../checklists/{id}.toml", env!("CARGO_MANIFEST_DIR"));
-            checklist::read(id, &std::fs::read_to_string(path).unwrap()).unwrap()
-        })
-        .collect()
+    [
+        ("pre-deploy", include_str!("../../../../../checklists/pre-deploy.toml")),
+        ("deploy", include_str!("../../../../../checklists/deploy.toml")),
+        ("post-deploy", include_str!("../../../../../checklists/post-deploy.toml")),
+        ("production-seed", include_str!("../../../../../checklists/production-seed.toml")),
+    ]
+    .into_iter()
+    .map(|(id, text)| checklist::read(id, text).unwrap())
+    .collect()
 }
 
 fn said(item: &str, minute: u32, plan_id: Option<&str>) -> PersonTick {

@@ -5830,6 +5830,10 @@ at: string;
  */
 plan_id: string; 
 /**
+ * The run that applied it; `None`: none was started from the desk with it.
+ */
+run_id: string | null; 
+/**
  * The stages.
  */
 stages: DeskStage[] }

@@ -699,7 +699,8 @@ export function fakeDesk({ scenario, worldOf, obstacle, review, plan, tried, app
       const { release } = desk;
       if (release === null || release.plan_id === null) return nothing();
       const stages = stagesOf(world, desk, release).filter((stage) => isBefore(stage.stage));
-      const closed = stages.find((stage) => !isTicked(stage.state));
+      const reasoned = confirmation.override_reason !== null;
+      const closed = stages.find((stage) => !isTicked(stage.state) && !(reasoned && stage.stage === "back_up"));
       if (closed !== undefined)
         return fail(
           "DRY-1232",
@@ -710,7 +711,7 @@ export function fakeDesk({ scenario, worldOf, obstacle, review, plan, tried, app
         );
       const started = await apply(release.plan_id, confirmation);
       if (started.status === "error") return started;
-      release.sealed = { at: ago(0), plan_id: release.plan_id, stages };
+      release.sealed = { at: ago(0), plan_id: release.plan_id, run_id: started.data, stages };
       desk.applied = started.data;
       return started;
     },

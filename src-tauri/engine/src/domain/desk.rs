@@ -364,6 +364,8 @@ pub struct Sealed {
     pub at: DateTime<Utc>,
     /// The plan that was applied.
     pub plan_id: String,
+    /// The run that applied it; `None`: none was started from the desk with it.
+    pub run_id: Option<String>,
     /// The stages.
     pub stages: Vec<DeskStage>,
 }

@@ -330,9 +330,18 @@ impl Engine {
                 .next("Settle it on the release desk; what is not known does not count as settled."));
         }
         let before = stages.into_iter().filter(|stage| stage.stage < Stage::Apply).collect();
-        let sealed = Sealed { at: Utc::now(), plan_id: plan_id.clone(), stages: before };
+        let sealed = Sealed { at: Utc::now(), plan_id: plan_id.clone(), run_id: None, stages: before };
         self.store().change_release(environment_id, |release| release.sealed = Some(sealed)).await?;
-        self.start_apply(&target, &plan_id, confirmation, ApplyOptions::default()).await
+        let run = self.start_apply(&target, &plan_id, confirmation, ApplyOptions::default()).await?;
+        let run_id = run.id.clone();
+        self.store()
+            .change_release(environment_id, |release| {
+                if let Some(sealed) = &mut release.sealed {
+                    sealed.run_id = Some(run_id);
+                }
+            })
+            .await?;
+        Ok(run)
     }
 
     /// Ends the release on the desk, as through, or put away before for a reason.

@@ -110,9 +110,7 @@ impl Known<'_> {
     fn sealed(&self) -> Option<&Sealed> {
         let over = |status| matches!(status, RunStatus::Failed | RunStatus::Cancelled);
         let applied = self.applied.filter(|run| !over(run.status))?;
-        self.release.sealed.as_ref().filter(|sealed| {
-            Some(&sealed.plan_id) == self.release.plan_id.as_ref() && sealed.at <= applied.started_at
-        })
+        self.release.sealed.as_ref().filter(|sealed| sealed.run_id.as_ref() == Some(&applied.id))
     }
 }
 

@@ -243,7 +243,8 @@ fn one_button_leads_from_the_first_stage_to_the_apply() {
 fn after_the_apply_it_leads_to_the_end() {
     let mut scene = Scene::ready();
     let sealed = scene.desk().stages.into_iter().filter(|stage| stage.stage < Stage::Apply).collect();
-    scene.release.sealed = Some(Sealed { at: at(13), plan_id: "plan".to_owned(), stages: sealed });
+    let run_id = Some("run".to_owned());
+    scene.release.sealed = Some(Sealed { at: at(13), plan_id: "plan".to_owned(), run_id, stages: sealed });
     // The ledger moved, by our own apply: what was ticked before stays as it was.
     scene.ledger = "after";
     scene.applied = Some(succeeded(14));
@@ -369,6 +370,9 @@ fn a_run_that_was_cut_off_comes_before_everything_else() {
 #[test]
 fn an_apply_outside_of_the_desk_leaves_what_was_before_it_unknown() {
     let mut scene = Scene::planned();
+    // The desk was about to apply it once, and did not.
+    let stages = scene.desk().stages;
+    scene.release.sealed = Some(Sealed { at: at(13), plan_id: "plan".to_owned(), run_id: None, stages });
     scene.applied = Some(succeeded(14));
     scene.ledger = "after";
     let desk = scene.desk();

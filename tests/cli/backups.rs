@@ -138,6 +138,11 @@ async fn under_a_freeze_the_command_line_writes_nothing() {
     assert_eq!(story.said(&["freeze", "--everywhere"]).failure(), "DRY-1802", "a reason is needed");
     assert_eq!(story.said(&["freeze", "--environment", "nobody", "--why", "incident"]).exit, 2);
     assert_eq!(story.said(&["freeze", "--everywhere", "--why", "incident 42"]).exit, 0);
+    assert_eq!(
+        story.said(&["freeze", "--everywhere", "--why", "another reason"]).failure(),
+        "DRY-1231",
+        "it stands"
+    );
     for command in ["apply", "dry-run"] {
         let folder = story.desk.migrations();
         let refused =

@@ -337,7 +337,23 @@ async fn under_a_freeze_nothing_is_written_and_what_reads_goes_on() {
             let refused = place.engine.lift_freeze(id, None).await.unwrap_err();
             assert_eq!(refused.code, FailureCode::ConfirmationMissing, "production's name is typed");
         }
-        let freezes = place.engine.lift_freeze(id, Some("shop")).await.unwrap();
+        if everywhere {
+            let named = place.engine.lift_freeze(None, Some("shop")).await.unwrap_err();
+            assert_eq!(named.code, FailureCode::ConfirmationMissing, "all of it is more than one");
+        }
+        // The same database by its address is frozen with it.
+        let url = Secret::new(place.server.url("shop"));
+        let by_url =
+            drydock_engine::Target::from_url(&url, Tier::Development, Some(place.project.path())).unwrap();
+        let other = place
+            .engine
+            .plan_create(&by_url, drydock_engine::domain::plan::PlanPurpose::ApplyPending)
+            .await
+            .unwrap();
+        let refused = place.engine.start_dry_run(&by_url, &other.plan.id).await.unwrap_err();
+        assert_eq!(refused.code, FailureCode::Frozen);
+        let typed = if everywhere { "everywhere" } else { "shop" };
+        let freezes = place.engine.lift_freeze(id, Some(typed)).await.unwrap();
         assert!(freezes.everywhere.is_none() && freezes.environments.is_empty());
     }
     assert_eq!(place.desk().await.next.action, DeskAction::Apply);

@@ -259,18 +259,18 @@ pub enum Command {
     /// frozen. Backups and proofs go on, and so does a run that is at work.
     Freeze {
         /// Name of a stored environment.
-        #[arg(long, value_name = "NAME", conflicts_with = "everywhere")]
+        #[arg(long, value_name = "NAME", group = "place")]
         environment: Option<String>,
         /// All environments, and DATABASE_URL.
-        #[arg(long)]
+        #[arg(long, group = "place")]
         everywhere: bool,
         /// Why, four characters or more; kept on record and shown to whoever meets the freeze.
-        #[arg(long, value_name = "REASON", conflicts_with = "lift")]
+        #[arg(long, value_name = "REASON", conflicts_with = "lift", requires = "place")]
         why: Option<String>,
         /// Lift it.
-        #[arg(long)]
+        #[arg(long, requires = "place")]
         lift: bool,
-        /// The environment's name, typed to confirm. Needed to lift a production environment's freeze.
+        /// The environment's name, or `everywhere`, typed to confirm. Needed where production is opened again.
         #[arg(long, value_name = "NAME", requires = "lift")]
         confirm: Option<String>,
         /// Print one JSON object and nothing else on standard output.

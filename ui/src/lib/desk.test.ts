@@ -137,7 +137,7 @@ test("what is old passes nothing, but still blocks", () => {
 });
 
 test("the desk follows a run at work", () => {
-  expect(isMoving(desk("open_run", "run-1"))).toBe(true);
+  expect(isMoving(desk("open_run", "run-1"))).toBe(false);
   expect(isMoving(desk("say"))).toBe(false);
   expect(isMoving(desk("read_again", null, { stages: [stage("dry_run", "running")] }))).toBe(true);
   const proving = stage("back_up", "unknown", [item({ state: "running", by_person: false })]);

@@ -36,10 +36,7 @@ export function isOld(desk: Desk, now: number): boolean {
 
 /** A run is at work, so the desk moves by itself. */
 export function isMoving(desk: Desk): boolean {
-  return (
-    desk.next.action === "open_run" ||
-    desk.stages.some((stage) => stage.state === "running" || stage.items.some((item) => item.state === "running"))
-  );
+  return desk.stages.some((stage) => stage.state === "running" || stage.items.some((item) => item.state === "running"));
 }
 
 export function placeOf(link: DeskLink, environment: string): Place {

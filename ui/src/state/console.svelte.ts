@@ -84,6 +84,7 @@ export class Console {
       return await work();
     } catch (thrown) {
       this.#trouble = troubleOf(thrown);
+      if (this.#trouble.code === "DRY-1231") void this.freezes.reading.read();
       return null;
     }
   }

@@ -25,7 +25,7 @@ export class Freezing {
 
   /** Nobody knows whether writes are frozen. */
   get isUnknown(): boolean {
-    return this.reading.value === null && this.reading.trouble !== null;
+    return this.reading.value === null;
   }
 
   /** The freeze that holds for an environment; the one of all comes first. */

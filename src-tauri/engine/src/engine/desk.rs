@@ -10,7 +10,7 @@ use crate::domain::desk::{
 use crate::domain::drift::DriftReport;
 use crate::domain::migration::MigrationStatus;
 use crate::domain::plan::{Confirmation, PlanPurpose, PlanReview};
-use crate::domain::run::Run;
+use crate::domain::run::{Run, RunKind, RunStatus};
 use crate::domain::verification::Verification;
 use crate::domain::{Failure, FailureCode};
 use crate::planner::checklist;
@@ -33,6 +33,7 @@ struct Gathered {
     open: Vec<OpenRun>,
     status: Option<Result<MigrationStatus, Failure>>,
     drift: Option<DriftReport>,
+    last_apply: Option<DateTime<Utc>>,
     plan: Option<PlanReview>,
     cover: Option<Cover>,
     applied: Option<Applied>,
@@ -53,6 +54,7 @@ impl Gathered {
             open: &self.open,
             status: self.status.as_ref().map(Result::as_ref),
             drift: self.drift.as_ref(),
+            last_apply: self.last_apply,
             plan: self.plan.as_ref(),
             cover: self.cover.as_ref(),
             applied: self.applied.as_ref(),
@@ -150,6 +152,7 @@ impl Engine {
             open,
             status,
             drift: self.store().reading::<DriftReport>(&id, "drift").await?,
+            last_apply: self.store().last_apply(&id).await?.map(|(at, ..)| at),
             plan,
             cover,
             applied,
@@ -163,12 +166,8 @@ impl Engine {
 
     /// The checklists, and what cannot be read of them.
     fn checklists(&self) -> (Vec<Checklist>, Vec<String>) {
-        let files = match checklists::all(self.store().folder()) {
-            Ok(files) => files,
-            Err(failure) => return (Vec::new(), vec![failure.what]),
-        };
         let (mut lists, mut broken) = (Vec::new(), Vec::new());
-        for file in files {
+        for file in checklists::all(self.store().folder()) {
             match file.text.and_then(|text| checklist::read(&file.id, &text)) {
                 Ok(list) => lists.push(list),
                 Err(why) => broken.push(format!("{}.toml: {why}", file.id.trim_start_matches("own/"))),
@@ -237,9 +236,36 @@ impl Engine {
                 .unchanged("The release keeps its plan.")
                 .next("Put this release away, fill in the form again, and take the new plan to the desk."));
         }
+        if let Some(plan_id) = &release.plan_id
+            && let Some(run) = self.store().newest_apply(plan_id).await?
+            && !over(run.status)
+        {
+            return Err(Failure::new(
+                FailureCode::ReleaseRefused,
+                format!("Run {} applied the plan of this release, or is at it.", run.number),
+            )
+            .unchanged("The release keeps its plan.")
+            .next("End this release, or put it away; what waits then is the next one."));
+        }
         let target = self.target(environment_id).await?;
         let review = self.plan_create(&target, PlanPurpose::ApplyPending).await?;
-        self.store().change_release(environment_id, |release| release.plan_id = Some(review.plan.id)).await?;
+        let mut fits = false;
+        self.store()
+            .change_release(environment_id, |now| {
+                fits = now.id == release.id && now.plan_id == release.plan_id;
+                if fits {
+                    now.plan_id = Some(review.plan.id);
+                }
+            })
+            .await?;
+        if !fits {
+            return Err(Failure::new(
+                FailureCode::ReleaseRefused,
+                "Somebody changed the release on the desk meanwhile.",
+            )
+            .unchanged("The release is as they left it.")
+            .next("Read the desk again."));
+        }
         self.desk(environment_id).await
     }
 
@@ -321,27 +347,53 @@ impl Engine {
         };
         let observed = self.observe(&target).await;
         let gathered = self.gather(&target, release, observed).await?;
-        let stages = planning::stages(&gathered.known(&target));
-        let except = confirmation.override_reason.is_some().then_some(Stage::BackUp);
-        if let Some(stage) = planning::closed(&stages, except) {
-            let item = stage.items.iter().find(|item| item.state == stage.state);
+        if gathered.applied.as_ref().is_some_and(|run| !over(run.status)) {
+            return Err(refused("The plan is applied already, or a run of it is at work.".to_owned())
+                .next("Read the desk again; it tells which run."));
+        }
+        let known = gathered.known(&target);
+        let stages = planning::stages(&known);
+        let reason = confirmation.override_reason.as_deref().unwrap_or_default();
+        let reasoned = reason.trim().chars().count() >= SHORTEST_REASON;
+        if let Some((stage, item)) = planning::closed(&known, &stages, reasoned) {
             return Err(refused(format!("The stage \"{}\" is not through.", stage.title))
-                .why(item.map_or_else(|| stage.text.clone(), |item| format!("{}: {}", item.title, item.text)))
+                .why(format!("{}: {}", item.title, item.text))
                 .next("Settle it on the release desk; what is not known does not count as settled."));
         }
-        let before = stages.into_iter().filter(|stage| stage.stage < Stage::Apply).collect();
-        let sealed = Sealed { at: Utc::now(), plan_id: plan_id.clone(), run_id: None, stages: before };
-        self.store().change_release(environment_id, |release| release.sealed = Some(sealed)).await?;
-        let run = self.start_apply(&target, &plan_id, confirmation, ApplyOptions::default()).await?;
-        let run_id = run.id.clone();
+        let run_id = Self::draw_id();
+        let sealed = Sealed {
+            at: Utc::now(),
+            plan_id: plan_id.clone(),
+            run_id: Some(run_id.clone()),
+            stages: stages.into_iter().filter(|stage| stage.stage < Stage::Apply).collect(),
+        };
+        // Before the run, so that nothing about it can fail once it writes; taken back where it does not start.
+        let (mut before, mut fits) = (None, false);
         self.store()
             .change_release(environment_id, |release| {
-                if let Some(sealed) = &mut release.sealed {
-                    sealed.run_id = Some(run_id);
+                fits = release.id == gathered.release.id && release.plan_id.as_ref() == Some(&plan_id);
+                if fits {
+                    before = release.sealed.replace(sealed);
                 }
             })
             .await?;
-        Ok(run)
+        if !fits {
+            return Err(refused("Somebody changed the release on the desk meanwhile.".to_owned())
+                .next("Read the desk again."));
+        }
+        let options = ApplyOptions::default();
+        let started = self.start_apply_as(run_id.clone(), &target, &plan_id, confirmation, options).await;
+        if started.is_err() {
+            let take_back = self.store().change_release(environment_id, |release| {
+                if release.sealed.as_ref().is_some_and(|sealed| sealed.run_id.as_ref() == Some(&run_id)) {
+                    release.sealed = before;
+                }
+            });
+            if let Err(failure) = take_back.await {
+                tracing::error!(code = %failure.code, "the seal of a release could not be taken back");
+            }
+        }
+        started
     }
 
     /// Ends the release on the desk, as through, or put away before for a reason.
@@ -359,9 +411,10 @@ impl Engine {
                 return Err(refused("Putting a release away needs a reason.")
                     .next("Type why, in eight characters or more; it is kept on record."));
             }
-            let key = target.key();
-            if self.live().values().any(|live| live.target == key) {
-                return Err(refused("A run is at work.").next("Wait for it, or cancel it."));
+            let open = self.store().open_runs(Some(environment_id), &target.name).await?;
+            if let Some(run) = open.iter().find(|run| matches!(run.kind, RunKind::Apply | RunKind::DryRun)) {
+                return Err(refused(&format!("Run {} is at work, or its outcome is not known.", run.number))
+                    .next("Wait for it, cancel it, or see what became of it."));
             }
         } else {
             let observed = self.observe(&target).await;
@@ -394,6 +447,11 @@ impl Engine {
             Err(_) => Ok(Target::bare(self.environment(environment_id).await?)),
         }
     }
+}
+
+/// It ended and left the plan unapplied.
+fn over(status: RunStatus) -> bool {
+    matches!(status, RunStatus::Failed | RunStatus::Cancelled)
 }
 
 fn seen(observation: &Observation) -> Seen {

@@ -184,7 +184,6 @@ impl Engine {
             self.secrets().forget(credential).await?;
         }
         self.forget_checks(id).await?;
-        self.store().lift_freeze(Some(id)).await?;
         self.store().delete_environment(id).await?;
         let target = Target::bare(environment);
         self.audit(&target, "delete environment", "", "deleted").await

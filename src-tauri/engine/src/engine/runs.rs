@@ -216,13 +216,24 @@ impl Engine {
         confirmation: Confirmation,
         options: ApplyOptions,
     ) -> Result<Run, Failure> {
+        self.start_apply_as(Self::draw_id(), target, plan_id, confirmation, options).await
+    }
+
+    /// As [`Engine::start_apply`], as the run with this id.
+    pub(super) async fn start_apply_as(
+        &self,
+        id: String,
+        target: &Target,
+        plan_id: &str,
+        confirmation: Confirmation,
+        options: ApplyOptions,
+    ) -> Result<Run, Failure> {
         self.writes_open(target).await?;
         let review = self.plan_review(target, plan_id).await?;
         let plan = review.plan;
         no_transaction_pooler(target)?;
         Self::permitted(&plan, &review.gates, &confirmation, options)?;
         self.nobody_else(target).await?;
-        let id = Self::draw_id();
         let rows = if plan.writes_rows() {
             Some(self.row_job(target, &plan, &id, review.dry_run.as_ref()).await?)
         } else {
@@ -248,6 +259,8 @@ impl Engine {
             self.scripts(target, &plan).await?
         };
         self.audit(target, "apply", &plan.digest, &spoken(&confirmation, options)).await?;
+        // All that was read took its time: somebody may have frozen writes meanwhile.
+        self.writes_open(target).await?;
         let title = title(&plan);
         let steps = queued_steps(&plan);
         let checks = std::sync::Mutex::new(self.checks_after(target, &plan.purpose, &id));

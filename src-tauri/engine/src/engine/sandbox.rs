@@ -73,6 +73,7 @@ impl Engine {
     /// # Errors
     /// [`FailureCode::SandboxFailed`], [`FailureCode::Store`].
     pub async fn sandbox_reset(&self) -> Result<SandboxStatus, Failure> {
+        self.sandbox_writes_open().await?;
         self.inner.connections.lock().await.clear();
         self.sandbox()?.reset().await?;
         for environment in self.store().environments().await? {
@@ -88,6 +89,7 @@ impl Engine {
     /// # Errors
     /// [`FailureCode::ToolkitMissing`], [`FailureCode::SandboxFailed`], [`FailureCode::Store`].
     pub async fn demo_start(&self) -> Result<Environment, Failure> {
+        self.sandbox_writes_open().await?;
         let sandbox = self.sandbox()?;
         let old = self.store().environments().await?.into_iter().find(|environment| {
             environment.sandbox && environment.direct.address.database == demo::database()

@@ -92,6 +92,9 @@ pub fn read(id: &str, text: &str) -> Result<Checklist, String> {
         if !known.insert(item.id.clone()) {
             return Err(at(start, &format!("there are two items `{}`.", item.id)));
         }
+        if item.tiers.as_ref().is_some_and(Vec::is_empty) {
+            return Err(at(start, &format!("item `{}` is for no tier.", item.id)));
+        }
         items.push(ChecklistItem {
             bound: bound(&item).map_err(|what| at(start, &format!("item `{}` {what}", item.id)))?,
             stage: item.stage.into(),
@@ -110,7 +113,11 @@ fn bound(item: &Item) -> Result<Bound, String> {
         (Some(_), None, Some(_)) => {
             Err("waits with `after_minutes`, which is for a person's item.".to_owned())
         }
-        (Some(check), None, None) => Ok(Bound::Check(*check)),
+        (Some(check), None, None) if fits(*check, &item.stage) => Ok(Bound::Check(*check)),
+        (Some(_), None, None) => Err("has a check that can never tick in that stage.".to_owned()),
+        (None, Some(_), _) if matches!(item.stage, WrittenStage::Apply) => {
+            Err("is for a person in the stage apply, which holds nothing but the apply itself.".to_owned())
+        }
         (None, Some(_), Some(minutes)) if minutes > LONGEST_WAIT => {
             Err(format!("waits {minutes} minutes; at most {LONGEST_WAIT} are possible."))
         }
@@ -120,6 +127,30 @@ fn bound(item: &Item) -> Result<Bound, String> {
             }
             Ok(Bound::Person { todo: todo.clone(), after_minutes })
         }
+    }
+}
+
+/// Whether a check can tick in a stage: those of the plan come before the apply, those of its outcome after it.
+fn fits(check: DeskCheck, stage: &WrittenStage) -> bool {
+    use WrittenStage::{Apply, Prepare, Verify, Watch};
+    match check {
+        DeskCheck::Applied => matches!(stage, Apply),
+        DeskCheck::LedgerAfter | DeskCheck::DriftAfter | DeskCheck::ChecksAfter => {
+            matches!(stage, Verify | Watch)
+        }
+        DeskCheck::PlanFits
+        | DeskCheck::Findings
+        | DeskCheck::DryRun
+        | DeskCheck::Locks
+        | DeskCheck::BackupNewer
+        | DeskCheck::BackupCovers
+        | DeskCheck::BackupProven => !matches!(stage, Prepare | Apply | Verify | Watch),
+        DeskCheck::Connection
+        | DeskCheck::WritesOpen
+        | DeskCheck::RunsSettled
+        | DeskCheck::FilesAndLedger
+        | DeskCheck::Drift
+        | DeskCheck::Sessions => !matches!(stage, Apply),
     }
 }
 
@@ -144,13 +175,24 @@ mod tests {
             found.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
         };
         let item = "/$defs/item/properties";
-        for stage in words(&format!("{item}/stage/enum")) {
-            for check in words(&format!("{item}/check/enum")) {
-                let text = format!(
-                    "{HEAD}[[items]]\nid = \"a\"\nstage = \"{stage}\"\ntitle = \"A\"\ncheck = \"{check}\"\n"
-                );
-                read("ours", &text).unwrap();
+        let (stages, checks) = (words(&format!("{item}/stage/enum")), words(&format!("{item}/check/enum")));
+        let reads = |stage: &str, check: &str| {
+            let text = format!(
+                "{HEAD}[[items]]\nid = \"a\"\nstage = \"{stage}\"\ntitle = \"A\"\ncheck = \"{check}\"\n"
+            );
+            match read("ours", &text) {
+                Ok(_) => true,
+                Err(error) => {
+                    assert!(error.contains("can never tick"), "{error}");
+                    false
+                }
             }
+        };
+        for stage in &stages {
+            assert!(checks.iter().any(|check| reads(stage, check)), "{stage}");
+        }
+        for check in &checks {
+            assert!(stages.iter().any(|stage| reads(stage, check)), "{check}");
         }
         let error = read("ours", &format!("{HEAD}[[items]]\nid = \"a\"\nx = 1\n")).unwrap_err();
         for key in schema.pointer(item).unwrap().as_object().unwrap().keys() {
@@ -186,6 +228,8 @@ mod tests {
             (format!("{HEAD}{item}"), "neither `check` nor `person`"),
             (format!("{HEAD}{item}check = \"locks\"\nperson = \"x\"\n"), "both `check` and `person`"),
             (format!("{HEAD}{item}check = \"locks\"\n{item}check = \"drift\"\n"), "two items `a`"),
+            (format!("{HEAD}{item}check = \"applied\"\n"), "can never tick"),
+            (format!("{HEAD}{item}person = \"x\"\ntiers = []\n"), "for no tier"),
             (format!("{HEAD}{item}person = \"x\"\nafter_minutes = 5\n"), "before the apply"),
             ("title = \"Ours\"\nfor = []\n".to_owned(), "names no release"),
             ("title = \"\"\nfor = [\"seed\"]\n".to_owned(), "the title is empty"),

@@ -1,7 +1,6 @@
 //! Checklists that come with Drydock, and the operator's own in the data folder.
 
 use super::suites;
-use crate::domain::Failure;
 use include_dir::{Dir, include_dir};
 use std::path::{Path, PathBuf};
 
@@ -20,11 +19,8 @@ pub fn own_folder(data: &Path) -> PathBuf {
     data.join("checklists")
 }
 
-/// All lists: those of Drydock in their order, then the operator's own by name.
-///
-/// # Errors
-/// [`crate::domain::FailureCode::FileSystem`] where the operator's folder is there and cannot be read.
-pub fn all(data: &Path) -> Result<Vec<ChecklistFile>, Failure> {
+/// All lists: those of Drydock in their order, then the operator's own by name. What cannot be read stands in its place.
+pub fn all(data: &Path) -> Vec<ChecklistFile> {
     let text = |bytes: &[u8]| {
         String::from_utf8(bytes.to_vec()).map_err(|_| "It is not a text file in UTF-8.".to_owned())
     };
@@ -36,11 +32,25 @@ pub fn all(data: &Path) -> Result<Vec<ChecklistFile>, Failure> {
         })
         .collect();
     let own = own_folder(data);
-    if own.exists() {
-        for file in suites::in_folder(&own)? {
-            let name = file.name.trim_end_matches(".toml");
-            lists.push(ChecklistFile { id: format!("own/{name}"), text: text(&file.bytes) });
+    let entries = match std::fs::read_dir(&own) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return lists,
+        Err(error) => {
+            let why = format!("The folder {} cannot be read: {error}.", own.display());
+            lists.push(ChecklistFile { id: "own/*".to_owned(), text: Err(why) });
+            return lists;
         }
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let read = suites::read(&path).map_err(|failure| failure.why.unwrap_or(failure.what));
+        lists
+            .push(ChecklistFile { id: format!("own/{name}"), text: read.and_then(|file| text(&file.bytes)) });
     }
-    Ok(lists)
+    lists
 }

@@ -34,7 +34,7 @@ pub struct Facts {
     pub lock_holders: Vec<LockHolder>,
     /// Tables that other migration tools use, with their columns.
     pub foreign: Vec<ForeignTable>,
-    /// Sessions in a transaction that other sessions wait for.
+    /// Sessions that wait for a lock, of rows too.
     pub blocked_sessions: u32,
     /// Sessions connected to the database, without this one.
     pub sessions: u32,
@@ -155,11 +155,11 @@ async fn facts_after(
        AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())),
   'foreign', (SELECT coalesce(json_agg(json_build_object('schema', n.nspname, 'name', c.relname, 'columns', (SELECT coalesce(json_agg(att.attname), '[]') FROM pg_catalog.pg_attribute att WHERE att.attrelid = c.oid AND att.attnum > 0 AND NOT att.attisdropped))), '[]')
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r','p') AND c.relname IN ({FOREIGN_NAMES}) AND n.nspname NOT IN ('auth','storage','realtime','_realtime','supabase_functions','pgbouncer')),
-  'blocked_sessions', (SELECT count(*) FROM pg_catalog.pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())),
+  'blocked_sessions', (SELECT count(DISTINCT l.pid) FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE NOT l.granted AND a.datname = pg_catalog.current_database()),
   'sessions', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()),
   'long_transactions', (SELECT coalesce(json_agg(json_build_object('pid', pid, 'application', coalesce(application_name, ''), 'seconds', extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)::float8) ORDER BY xact_start), '[]')
      FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend' AND xact_start < pg_catalog.clock_timestamp() - interval '{LONG_TRANSACTION_MINUTES} minutes'),
-  'hidden_sessions', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND backend_type IS NULL),
+  'hidden_sessions', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND backend_type IS NULL AND usesysid IS NOT NULL),
   'database_bytes', CASE WHEN pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CONNECT') THEN pg_catalog.pg_database_size(pg_catalog.current_database())::float8 END,
   'sizes', (SELECT coalesce(json_agg(json_build_object('name', c.relname, 'rows', c.reltuples::float8, 'bytes', (c.relpages::float8 + coalesce((SELECT sum(i.relpages)::float8 FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid), 0) + coalesce((SELECT t.relpages::float8 FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid), 0)) * pg_catalog.current_setting('block_size')::float8)), '[]')
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r','p') AND n.nspname = {schema})

@@ -94,8 +94,11 @@ impl Store {
     /// [`FailureCode::Store`].
     pub async fn delete_environment(&self, id: &str) -> Result<(), Failure> {
         let mut transaction = self.durable.begin().await.map_err(store_failure)?;
-        for sql in ["DELETE FROM environments WHERE id = ?", "DELETE FROM readings WHERE environment_id = ?"]
-        {
+        for sql in [
+            "DELETE FROM environments WHERE id = ?",
+            "DELETE FROM readings WHERE environment_id = ?",
+            "DELETE FROM settings WHERE key = 'freeze/' || ?",
+        ] {
             sqlx::query(sql).bind(id).execute(&mut *transaction).await.map_err(store_failure)?;
         }
         transaction.commit().await.map_err(store_failure)

@@ -40,7 +40,10 @@ impl Engine {
             .find(|environment| environment.sandbox && environment.direct.address.database == database)
         {
             Some(environment) => environment,
-            None => self.make_sandbox(&name, &database, &folder).await?,
+            None => {
+                self.sandbox_writes_open().await?;
+                self.make_sandbox(&name, &database, &folder).await?
+            }
         };
         let target = self.target(&environment.id).await?;
         let review = match self.plan_create(&target, PlanPurpose::ApplyPending).await {

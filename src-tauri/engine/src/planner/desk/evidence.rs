@@ -3,7 +3,7 @@
 use super::{Applied, DRIFT_GOOD_HOURS, Found, Known, plan_link};
 use crate::domain::Outcome;
 use crate::domain::desk::{DeskLink, DeskState};
-use crate::domain::drift::DriftClass;
+use crate::domain::drift::{DriftClass, DriftReport};
 use crate::domain::identity::IdentityVerdict;
 use crate::domain::migration::{LedgerPresence, MigrationState};
 use crate::domain::plan::{Gate, GateKind};
@@ -109,21 +109,20 @@ pub(super) fn files_and_ledger(known: &Known<'_>) -> Found {
     Found::new(state, text).at(status.read_at).link(DeskLink::Migrations)
 }
 
-/// `since`: it must have been compared after that.
-pub(super) fn drift(known: &Known<'_>, since: Option<DateTime<Utc>>) -> Found {
-    let Some(report) = known.drift else {
-        return Found::new(DeskState::Unknown, "The live schema was never compared with the migrations.")
-            .link(DeskLink::Drift);
-    };
-    let found = |state, text: String| Found::new(state, text).at(report.read_at).link(DeskLink::Drift);
+/// Why a comparison says nothing about now; a new one would.
+pub(super) fn drift_is_old(
+    known: &Known<'_>,
+    report: &DriftReport,
+    since: Option<DateTime<Utc>>,
+) -> Option<String> {
     if since.is_some_and(|since| report.read_at < since) {
-        return found(DeskState::Unknown, "Not compared since the apply.".to_owned());
+        return Some("Not compared since the apply.".to_owned());
+    }
+    if known.last_apply.is_some_and(|at| report.read_at < at) {
+        return Some("Not compared since the newest run.".to_owned());
     }
     if known.now - report.read_at > Duration::hours(DRIFT_GOOD_HOURS) {
-        return found(
-            DeskState::Unknown,
-            format!("Compared more than {DRIFT_GOOD_HOURS} hours ago; it says nothing about now."),
-        );
+        return Some(format!("Compared more than {DRIFT_GOOD_HOURS} hours ago; it says nothing about now."));
     }
     let newest = match known.status {
         Some(Ok(status)) => status
@@ -134,8 +133,19 @@ pub(super) fn drift(known: &Known<'_>, since: Option<DateTime<Utc>>) -> Found {
             .max(),
         _ => None,
     };
-    if newest.is_some_and(|newest| newest > report.read_at) {
-        return found(DeskState::Unknown, "The ledger has moved since it was compared.".to_owned());
+    let moved = newest.is_some_and(|newest| newest > report.read_at);
+    moved.then(|| "The ledger has moved since it was compared.".to_owned())
+}
+
+/// `since`: it must have been compared after that.
+pub(super) fn drift(known: &Known<'_>, since: Option<DateTime<Utc>>) -> Found {
+    let Some(report) = known.drift else {
+        return Found::new(DeskState::Unknown, "The live schema was never compared with the migrations.")
+            .link(DeskLink::Drift);
+    };
+    let found = |state, text: String| Found::new(state, text).at(report.read_at).link(DeskLink::Drift);
+    if let Some(why) = drift_is_old(known, report, since) {
+        return found(DeskState::Unknown, why);
     }
     if let Some(first) = report.not_replayed.first() {
         return found(DeskState::Unknown, format!("Not all of it could be compared: {first}"));

@@ -84,6 +84,8 @@ pub struct Known<'a> {
     pub status: Option<Result<&'a MigrationStatus, &'a Failure>>,
     /// The newest comparison of the schema.
     pub drift: Option<&'a DriftReport>,
+    /// When the newest apply of any plan on the environment ended, or began where it did not end.
+    pub last_apply: Option<DateTime<Utc>>,
     /// The plan as it stands now.
     pub plan: Option<&'a PlanReview>,
     /// What the backups say of it.
@@ -164,7 +166,9 @@ fn one_stage(known: &Known<'_>, stage: Stage, before_is_ticked: bool) -> DeskSta
             }
         }
     }
-    if stage == Stage::Prepare {
+    // What cannot be read may hold an item of any stage: it shuts the first one that is still open.
+    let open = if known.done_at().is_some() { Stage::Verify } else { Stage::Prepare };
+    if stage == open {
         items.extend(known.broken.iter().enumerate().map(|(index, why)| broken(index, why)));
     }
     let state = together(&items);
@@ -451,12 +455,24 @@ pub fn empty(
     }
 }
 
-/// The first stage before the apply that is not through, where one is; the apply waits for it.
-pub fn closed(stages: &[DeskStage], except: Option<Stage>) -> Option<&DeskStage> {
-    stages
-        .iter()
-        .filter(|stage| stage.stage < Stage::Apply && Some(stage.stage) != except)
-        .find(|stage| !stage.state.is_ticked())
+/// The first stage before the apply that is not through, and the item that shuts it; the apply waits for it.
+/// `reasoned`: a reason was given for a missing restore point, which excuses the items about backups and no other.
+pub fn closed<'a>(
+    known: &Known<'_>,
+    stages: &'a [DeskStage],
+    reasoned: bool,
+) -> Option<(&'a DeskStage, &'a DeskItem)> {
+    let excused = |item: &DeskItem| {
+        reasoned
+            && matches!(
+                check_of(known, &item.id),
+                Some(DeskCheck::BackupNewer | DeskCheck::BackupCovers | DeskCheck::BackupProven)
+            )
+    };
+    stages.iter().filter(|stage| stage.stage < Stage::Apply).find_map(|stage| {
+        let item = stage.items.iter().find(|item| !item.state.is_ticked() && !excused(item))?;
+        Some((stage, item))
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::domain::desk::{
 use crate::domain::identity::IdentityVerdict;
 use crate::domain::plan::GateKind;
 use crate::domain::run::RunStatus;
+use crate::domain::verification::Verification;
 
 /// A step and its button.
 fn step(action: DeskAction, title: impl Into<String>, detail: &str, button: impl Into<String>) -> DeskNext {
@@ -137,7 +138,7 @@ fn by_check(known: &Known<'_>, stage: Stage, item: &DeskItem) -> DeskNext {
             "The Migrations panel names each one and the ways to mend it.",
             "Open the migrations",
         ),
-        DeskCheck::Drift | DeskCheck::DriftAfter if item.state == DeskState::Unknown => step(
+        DeskCheck::Drift | DeskCheck::DriftAfter if compares_again(known, check) => step(
             DeskAction::CompareDrift,
             "Compare the live schema with what the migrations make.",
             "They are replayed on a scratch copy. The database is only read.",
@@ -164,6 +165,12 @@ fn by_check(known: &Known<'_>, stage: Stage, item: &DeskItem) -> DeskNext {
                 "The runs and the Backups panel know the way back.",
                 "Open the verification",
             ),
+            Ok(Some(checks)) if reads_no_more(known, checks) => step(
+                DeskAction::OpenVerification,
+                "See which checks are open: some write and have to be chosen, or cannot be read.",
+                "Checks that write run only when somebody says so.",
+                "Open the verification",
+            ),
             _ => step(
                 DeskAction::Verify,
                 "Read all checks.",
@@ -173,6 +180,21 @@ fn by_check(known: &Known<'_>, stage: Stage, item: &DeskItem) -> DeskNext {
         },
     }
     .at_stage(stage)
+}
+
+/// Whether a new comparison could tell more than the last one.
+fn compares_again(known: &Known<'_>, check: DeskCheck) -> bool {
+    let since = if check == DeskCheck::DriftAfter { known.done_at() } else { None };
+    known.drift.is_none_or(|report| super::evidence::drift_is_old(known, report, since).is_some())
+}
+
+/// Whether reading the checks again from here would leave the same ones open: those that write stay out, and the others
+/// were read after the apply.
+fn reads_no_more(known: &Known<'_>, checks: &Verification) -> bool {
+    let after = |at| known.done_at().is_some_and(|done| at >= done);
+    let mut open = checks.checks.iter().filter(|check| check.outcome == Outcome::Unknown).peekable();
+    open.peek().is_some()
+        && open.all(|check| check.writes.is_some() || (check.seconds > 0.0 && after(check.at)))
 }
 
 impl DeskNext {
@@ -210,7 +232,7 @@ fn of_plan(known: &Known<'_>, check: DeskCheck, item: &DeskItem) -> DeskNext {
             ..step(
                 DeskAction::OpenPlan,
                 title,
-                "The form of the profile makes it. Nothing is written.",
+                "Fill in the profile's form again, put this release away, and take the new plan here.",
                 "Open the plan",
             )
         },

@@ -177,6 +177,7 @@ impl Scene {
             open: &self.open,
             status: Some(self.status.as_ref()),
             drift: self.drift.as_ref(),
+            last_apply: self.applied.as_ref().and_then(|run| run.ended_at),
             plan: review.as_ref(),
             cover: cover.as_ref(),
             applied: self.applied.as_ref(),
@@ -200,7 +201,7 @@ impl Scene {
     /// The apply stays shut, and the desk names this item.
     fn is_shut_by(&self, stage: Stage, id: &str, state: DeskState) {
         let desk = self.desk();
-        let shut = closed(&desk.stages, None).map(|stage| stage.stage);
+        let shut = self.with(|known| closed(known, &stages(known), false).map(|(stage, _)| stage.stage));
         assert_eq!(shut, Some(stage), "{id}: {:#?}", desk.next);
         let item = self.item(id);
         assert_eq!(item.state, state, "{id}: {}", item.text);
@@ -236,7 +237,8 @@ fn one_button_leads_from_the_first_stage_to_the_apply() {
     scene.backups = vec![backup(12, &["users"], None)];
     assert_eq!(scene.stands(), (Some(Stage::BackUp), DeskAction::Prove));
     assert_eq!(Scene::ready().stands(), (Some(Stage::Apply), DeskAction::Apply));
-    assert!(closed(&Scene::ready().desk().stages, None).is_none());
+    let scene = Scene::ready();
+    assert!(scene.with(|known| closed(known, &stages(known), false).is_none()));
 }
 
 #[test]
@@ -344,6 +346,39 @@ fn what_is_wrong_or_not_known_shuts_the_apply_and_is_named() {
     let mut scene = Scene::ready();
     scene.backups = vec![backup(12, &["users"], Some(ProofState::Unknown))];
     scene.is_shut_by(Stage::BackUp, "deploy/backup-proven", DeskState::Unknown);
+}
+
+#[test]
+fn a_reason_excuses_a_missing_restore_point_and_nothing_else() {
+    let mut scene = Scene::ready();
+    scene.backups.clear();
+    assert!(scene.with(|known| closed(known, &stages(known), false).is_some()));
+    assert!(scene.with(|known| closed(known, &stages(known), true).is_none()));
+    scene.drift = None;
+    assert!(scene.with(|known| closed(known, &stages(known), true).is_some()), "drift is not known");
+}
+
+#[test]
+fn the_next_button_never_leads_to_what_was_just_done() {
+    let mut scene = Scene::ready();
+    if let Some(drift) = &mut scene.drift {
+        drift.not_replayed = vec!["01_init: its file is missing".to_owned()];
+    }
+    assert_eq!(
+        scene.stands(),
+        (Some(Stage::Prepare), DeskAction::OpenDrift),
+        "comparing again tells no more"
+    );
+}
+
+#[test]
+fn a_checklist_that_breaks_during_the_watch_holds_the_end_up() {
+    let mut scene = Scene::ready();
+    scene.applied = Some(succeeded(14));
+    scene.broken = vec!["ours.toml: Line 3: unknown field `colour`.".to_owned()];
+    assert_eq!(scene.item("broken/0").state, DeskState::Unknown);
+    let stage = scene.desk().stages.into_iter().find(|stage| stage.stage == Stage::Verify).unwrap();
+    assert!(!stage.state.is_ticked());
 }
 
 #[test]

@@ -103,6 +103,9 @@ impl Engine {
         self.name_is_free(&draft.name, Some(id)).await?;
         let new = self.environment_from(draft, old.id.clone(), Some(&old)).await?;
         self.store().save_environment(&new).await?;
+        if old.direct.address != new.direct.address || old.migrations != new.migrations {
+            self.store().forget_reading(id, "drift").await?;
+        }
         self.inner.connections.lock().await.remove(id);
         if old.transport != new.transport {
             self.close_line(&old.transport).await;
@@ -420,6 +423,7 @@ impl Engine {
             ledger_ids: observation.rows.iter().map(|row| row.id.clone()).collect(),
         });
         self.store().save_environment(&environment).await?;
+        self.store().forget_reading(id, "drift").await?;
         Ok(environment)
     }
 

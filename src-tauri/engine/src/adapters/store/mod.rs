@@ -170,6 +170,20 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets what an instrument last read: it was read of something else.
+    ///
+    /// # Errors
+    /// [`FailureCode::Store`].
+    pub async fn forget_reading(&self, environment_id: &str, instrument: &str) -> Result<(), Failure> {
+        sqlx::query("DELETE FROM readings WHERE environment_id = ? AND instrument = ?")
+            .bind(environment_id)
+            .bind(instrument)
+            .execute(&self.light)
+            .await
+            .map_err(store_failure)?;
+        Ok(())
+    }
+
     /// What an instrument last read, if it can still be understood.
     ///
     /// # Errors

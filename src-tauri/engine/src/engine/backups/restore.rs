@@ -350,6 +350,7 @@ impl Engine {
                 ledger_ids: observation.rows.iter().map(|row| row.id.clone()).collect(),
             });
             self.store().save_environment(&environment).await?;
+            self.store().forget_reading(&environment.id, "drift").await?;
             self.audit(target, "pin identity again", &observation.identity.short(), "after a restore").await
         };
         if let Err(failure) = pinned.await {

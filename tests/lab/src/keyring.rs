@@ -24,11 +24,13 @@ impl Keyring {
         let told = folder.path().join("address");
         let log = std::fs::File::create(folder.path().join("log"))
             .unwrap_or_else(|error| panic!("no log: {error}"));
-        // The inner shell stays on the bus until it is ended; the bus and the keyring end with it.
+        // The inner shell stays on the bus until it is ended; the bus and the keyring end with it. The daemon answers
+        // before it has made its collection, so it is asked for that one.
         let script = "printf 'lab\\n' | gnome-keyring-daemon --unlock --components=secrets --foreground >/dev/null & daemon=$!\n\
                       trap 'kill $daemon; exit 0' TERM INT\n\
-                      until gdbus call --session --dest org.freedesktop.secrets --object-path /org/freedesktop/secrets --method org.freedesktop.DBus.Peer.Ping >/dev/null 2>&1 \
-                         || dbus-send --session --print-reply --dest=org.freedesktop.secrets /org/freedesktop/secrets org.freedesktop.DBus.Peer.Ping >/dev/null 2>&1; do sleep 0.05; done\n\
+                      until dbus-send --session --print-reply --dest=org.freedesktop.secrets /org/freedesktop/secrets/collection/login \
+                          org.freedesktop.DBus.Properties.Get string:org.freedesktop.Secret.Collection string:Locked 2>/dev/null \
+                          | grep -q 'boolean false'; do sleep 0.05; done\n\
                       printf %s \"$DBUS_SESSION_BUS_ADDRESS\" > \"$1.new\"; mv \"$1.new\" \"$1\"\n\
                       wait $daemon";
         let mut command = Command::new("/bin/sh");

@@ -380,7 +380,9 @@ impl SshAgent {
         command.arg("-D").arg("-a").arg(&socket);
         command.env_clear().env("PATH", "/usr/bin:/bin").stdout(Stdio::null()).stderr(Stdio::null());
         let agent = Own::start("ssh-agent", &mut command);
-        wait_until(Duration::from_secs(10), || socket.exists(), || "ssh-agent does not start".to_owned());
+        // The socket is there before anybody listens on it.
+        let answers = || std::os::unix::net::UnixStream::connect(&socket).is_ok();
+        wait_until(Duration::from_secs(10), answers, || "ssh-agent does not start".to_owned());
         for key in keys {
             run("ssh-add", Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &socket));
         }

@@ -154,8 +154,20 @@ export class Window {
     return this.run("const found = document.querySelector(arguments[0]); return found ? found.innerText : ''", selector);
   }
 
-  click(selector) {
-    return this.#act(selector, "click", {});
+  /** Presses it once it can be pressed, as a person would: a locked or busy button takes a press and does nothing. */
+  async click(selector, seconds = 60) {
+    await this.wait(selector);
+    const deadline = Date.now() + seconds * 1000;
+    for (;;) {
+      const why = await this.run(
+        "const found = document.querySelector(arguments[0]); if (!found) return 'it is gone'; const says = (name) => found.getAttribute(name) === 'true'; return found.disabled || says('aria-disabled') || says('aria-busy') ? found.innerText + ', ' + (found.title || found.getAttribute('aria-description') || 'locked') : null",
+        selector,
+      );
+      if (why === null) break;
+      if (Date.now() > deadline) throw new Error(`${selector} cannot be pressed after ${seconds} s: ${why}; the page says: ${(await this.text("body")).slice(0, 800)}`);
+      await pause(100);
+    }
+    await this.#act(selector, "click", {});
   }
 
   type(selector, text) {

@@ -10,15 +10,16 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-const TABLES: &str = "CREATE TABLE users (id serial PRIMARY KEY, email text UNIQUE NOT NULL, old text);
+pub const TABLES: &str = "CREATE TABLE users (id serial PRIMARY KEY, email text UNIQUE NOT NULL, old text);
 INSERT INTO users (email, old) SELECT 'u' || i || '@example.com', md5(i::text) FROM generate_series(1, 20000) i;
 CREATE TABLE orders (id integer PRIMARY KEY, who integer NOT NULL REFERENCES users (id), note text);
 INSERT INTO orders SELECT i, 1 + i % 20000, repeat(md5(i::text), 4) FROM generate_series(1, 60000) i;";
 
-const DAMAGE: &str =
+pub const DAMAGE: &str =
     "UPDATE users SET email = email || '.x' WHERE id % 3 = 0; DELETE FROM orders WHERE id % 7 = 0;";
 
-async fn image(connection: &mut PgConnection) -> String {
+/// Rows, constraints and objects, in one line.
+pub async fn image(connection: &mut PgConnection) -> String {
     let gone = "SELECT to_regclass('orders') IS NULL";
     if text(connection, gone).await.as_deref() == Some("true") {
         return "without orders".to_owned();
@@ -30,7 +31,8 @@ async fn image(connection: &mut PgConnection) -> String {
     text(connection, sql).await.unwrap()
 }
 
-fn console(url: &str) -> Console {
+/// A console whose vault opens by itself.
+pub fn keyed(url: &str) -> Console {
     let mut console = Console::new(url);
     let file = console.root.path().join("passphrase");
     std::fs::write(&file, "a passphrase for faults\n").unwrap();
@@ -38,18 +40,19 @@ fn console(url: &str) -> Console {
     console
 }
 
-fn points() -> u32 {
+/// Random moments of each kind.
+pub fn points() -> u32 {
     if std::env::var_os("DRYDOCK_FULL").is_some() { 20 } else { 4 }
 }
 
-fn report(name: &str, text: &str) {
+pub fn report(name: &str, text: &str) {
     if let Ok(folder) = std::env::var("DRYDOCK_REPORTS") {
         std::fs::write(std::path::Path::new(&folder).join(name), text).unwrap();
     }
 }
 
 /// Every backup that is offered is complete, and nothing else lies in the folder.
-fn only_whole_ones(console: &Console) -> Vec<Value> {
+pub fn only_whole_ones(console: &Console) -> Vec<Value> {
     let listed = console.run(&["backups"]);
     assert_eq!(listed.exit, Some(0), "{}", listed.text());
     let backups = listed.json["shelf"]["backups"].as_array().unwrap().clone();
@@ -74,7 +77,7 @@ fn only_whole_ones(console: &Console) -> Vec<Value> {
 #[tokio::test]
 async fn a_killed_backup_or_proof_leaves_nothing_that_is_offered() {
     let server = Postgres::start(Version::Debian15);
-    let console = console(&server.create_database("shop").await);
+    let console = keyed(&server.create_database("shop").await);
     let mut connection = server.connect("shop").await;
     connection.execute(AssertSqlSafe(TABLES.to_owned())).await.unwrap();
     let before = image(&mut connection).await;
@@ -109,7 +112,7 @@ async fn a_killed_backup_or_proof_leaves_nothing_that_is_offered() {
 #[tokio::test]
 async fn a_killed_restore_is_wholly_old_or_wholly_new_and_says_which() {
     let server = Postgres::start(Version::Debian15);
-    let console = console(&server.create_database("shop").await);
+    let console = keyed(&server.create_database("shop").await);
     let mut connection = server.connect("shop").await;
     connection.execute(AssertSqlSafe(TABLES.to_owned())).await.unwrap();
     let good = image(&mut connection).await;
@@ -141,7 +144,8 @@ async fn a_killed_restore_is_wholly_old_or_wholly_new_and_says_which() {
                 finish(child);
             }
             let what = format!("{kind:?} killed after {delay:?}");
-            settled(&console, &mut connection, earlier.as_ref(), (&damaged, &good), &what).await;
+            settled(&console, &mut connection, earlier.as_ref(), Image { old: &damaged, new: &good }, &what)
+                .await;
             let _ = writeln!(said, "restore of {kind:?} killed after {delay:?} ({killed})");
             let again = console.run(&arguments);
             assert_eq!(again.exit, Some(0), "it can be done again: {}", again.text());
@@ -151,12 +155,19 @@ async fn a_killed_restore_is_wholly_old_or_wholly_new_and_says_which() {
     report("restore-kills.txt", &said);
 }
 
+/// How it was before, and how it is to be.
+#[derive(Clone, Copy)]
+pub struct Image<'a> {
+    pub old: &'a str,
+    pub new: &'a str,
+}
+
 /// The newest run is settled, and what it says is what the rows prove.
-async fn settled(
+pub async fn settled(
     console: &Console,
     connection: &mut PgConnection,
     earlier: Option<&Value>,
-    (old, new): (&str, &str),
+    Image { old, new }: Image<'_>,
     what: &str,
 ) {
     let run = console.newest_apply().filter(|run| Some(&run["number"]) != earlier);
@@ -187,7 +198,7 @@ async fn settled(
 async fn a_crashing_server_leaves_a_restore_wholly_old_or_wholly_new() {
     let mut server = Postgres::start(Version::Debian15);
     let url = server.create_database("shop").await;
-    let console = console(&url);
+    let console = keyed(&url);
     let mut connection = server.connect("shop").await;
     connection.execute(AssertSqlSafe(TABLES.to_owned())).await.unwrap();
     let good = image(&mut connection).await;
@@ -217,7 +228,14 @@ async fn a_crashing_server_leaves_a_restore_wholly_old_or_wholly_new() {
         let ended = finish(child);
         connection = server.connect("shop").await;
         let _ = writeln!(said, "server crashed: exit {:?}, {}", ended.exit, ended.code());
-        settled(&console, &mut connection, earlier.as_ref(), (&damaged, &good), "the server crashed").await;
+        settled(
+            &console,
+            &mut connection,
+            earlier.as_ref(),
+            Image { old: &damaged, new: &good },
+            "the server crashed",
+        )
+        .await;
         let again = console.run(&arguments);
         assert_eq!(again.exit, Some(0), "it can be done again: {}", again.text());
         assert_eq!(image(&mut connection).await, good);
@@ -228,7 +246,7 @@ async fn a_crashing_server_leaves_a_restore_wholly_old_or_wholly_new() {
 #[tokio::test]
 async fn a_killed_roll_back_is_wholly_old_or_wholly_new() {
     let server = Postgres::start(Version::Debian15);
-    let console = console(&server.create_database("shop").await);
+    let console = keyed(&server.create_database("shop").await);
     console.write("1_first", TABLES);
     let applied = console.run(&["apply"]);
     assert_eq!(applied.exit, Some(0), "{}", applied.text());
@@ -279,7 +297,7 @@ async fn a_killed_roll_back_is_wholly_old_or_wholly_new() {
 #[tokio::test]
 async fn a_disk_that_takes_no_more_leaves_no_backup_and_says_so() {
     let server = Postgres::start(Version::Debian15);
-    let console = console(&server.create_database("shop").await);
+    let console = keyed(&server.create_database("shop").await);
     let mut connection = server.connect("shop").await;
     // Rows that cannot be packed: 12 MB.
     let sql = "CREATE TABLE noise (id integer PRIMARY KEY, b text); INSERT INTO noise SELECT i, (SELECT string_agg(md5(random()::text || i || g), '') FROM generate_series(1, 40) g) FROM generate_series(1, 10000) i";

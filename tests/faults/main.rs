@@ -8,6 +8,7 @@
     reason = "these are tests"
 )]
 
+mod backup_cuts;
 mod backups;
 mod input;
 mod kills;

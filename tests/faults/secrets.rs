@@ -1,5 +1,6 @@
 //! A canary password goes through everything; afterwards it must not be found anywhere.
 
+use crate::backups::keyed;
 use crate::parts::Console;
 use drydock_engine::ApplyOptions;
 use drydock_engine::Engine;
@@ -139,7 +140,7 @@ async fn with_role(server: &Postgres, database: &str) -> String {
 async fn a_password_in_database_url_is_found_nowhere_else() {
     let since = SystemTime::now();
     let server = Postgres::start(Version::Debian15);
-    let mut console = Console::new(&with_role(&server, "canary").await);
+    let mut console = keyed(&with_role(&server, "canary").await);
     console.variables.push(("DRYDOCK_LOG".to_owned(), "trace".to_owned()));
     fill(&console);
     let watcher = Watcher::start();
@@ -150,6 +151,14 @@ async fn a_password_in_database_url_is_found_nowhere_else() {
         let answer = console.run(command);
         assert!(answer.exit.is_some(), "{command:?}");
         said.push_str(&answer.text());
+    }
+    for kind in [&["backup"][..], &["backup", "--quick"]] {
+        let taken = console.run(kind);
+        assert_eq!(taken.exit, Some(0), "{}", taken.text());
+        let id = taken.json["backup"]["backup"]["id"].as_str().unwrap().to_owned();
+        let restored = console.run(&["restore", &id, "--accept-data-loss"]);
+        assert_eq!(restored.exit, Some(0), "{}", restored.text());
+        said.push_str(&(taken.text() + &restored.text()));
     }
     assert!(said.contains("TRACE") || said.contains("DEBUG"), "the log was really on");
     assert!(said.contains("\"rehearsal\""), "something was rehearsed");

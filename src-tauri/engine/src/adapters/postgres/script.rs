@@ -147,15 +147,22 @@ pub fn fresh_settings_sql(schema: &str, version: Option<u32>) -> String {
 /// must not stay.
 pub const ORPHAN_MS: u32 = 45_000;
 
+/// After how many milliseconds the server gives up on a line that carries nothing any more. A session that waits for
+/// rows is at work and does not rest; only the line's own silence tells that nobody will send them.
+const SILENT_MS: u32 = 30_000;
+
 /// The settings that make it so. PostgreSQL 14 and later can end a session that rests outside of a
 /// transaction; before that, such a session stays until the server notices that its line is gone.
 pub fn orphan_limits_sql(version: Option<u32>) -> String {
-    let outside = if version.unwrap_or(0) >= 140_000 {
-        format!(";SET idle_session_timeout = {ORPHAN_MS}")
-    } else {
-        String::new()
-    };
-    format!("SET idle_in_transaction_session_timeout = {ORPHAN_MS}{outside}")
+    let version = version.unwrap_or(0);
+    let outside =
+        if version >= 140_000 { format!(";SET idle_session_timeout = {ORPHAN_MS}") } else { String::new() };
+    let unanswered =
+        if version >= 120_000 { format!(";SET tcp_user_timeout = {SILENT_MS}") } else { String::new() };
+    format!(
+        "SET idle_in_transaction_session_timeout = {ORPHAN_MS}{outside};\
+         SET tcp_keepalives_idle = 15;SET tcp_keepalives_interval = 5;SET tcp_keepalives_count = 3{unanswered}"
+    )
 }
 
 /// What a script left of the session.

@@ -2,6 +2,7 @@
 
 use super::status::{read_set, row, unknown};
 use super::{Engine, Observation, Target};
+use crate::adapters::postgres::doctor::transaction_pooler;
 use crate::adapters::postgres::ledger;
 use crate::adapters::postgres::words::identifier;
 use crate::checks::repair::{self, FailedMigration};
@@ -72,8 +73,9 @@ impl Engine {
     /// Binds a draft to the target as it is now, seals it and keeps it.
     ///
     /// # Errors
-    /// When the target cannot be read, or another database answers.
+    /// When the target cannot be read, another database answers, or sessions are not kept between transactions.
     pub(super) async fn keep_plan(&self, target: &Target, draft: Draft) -> Result<Plan, Failure> {
+        target.connector.keeps_sessions().await?;
         let (identity, verdict, fingerprint) = self.fingerprint_now(target, draft.files).await?;
         if let IdentityVerdict::Different { reasons } = &verdict {
             return Err(identity_changed(reasons));
@@ -626,10 +628,7 @@ pub(in crate::engine) fn no_transaction_pooler(target: &Target) -> Result<(), Fa
     if !target.connector.address.says_pooler {
         return Ok(());
     }
-    Err(Failure::new(FailureCode::TransactionPooler, "This address leads to a transaction pooler; migrations cannot go through it.")
-        .why("Every transaction may get another session there, so the migration lock would stay on one while the statements run on the next.")
-        .unchanged("Nothing was written.")
-        .next("Use the direct or session address (often port 5432, without pgbouncer=true) for Drydock; the app keeps its own."))
+    Err(transaction_pooler())
 }
 
 pub(in crate::engine) fn identity_changed(reasons: &[String]) -> Failure {

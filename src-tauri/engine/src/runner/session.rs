@@ -4,6 +4,7 @@
 
 use crate::adapters::dumps::schema_dump;
 use crate::adapters::postgres::connect::{self, Through, Way};
+use crate::adapters::postgres::doctor::keeps_sessions;
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::ledger::LOCK_KEY;
 use crate::adapters::postgres::observe::{self, SessionState};
@@ -128,14 +129,27 @@ impl Connector {
         worked.map_err(|failure| tunnel.refused().unwrap_or(failure))
     }
 
+    /// Whether sessions are kept from one transaction to the next.
+    ///
+    /// # Errors
+    /// [`FailureCode::TransactionPooler`], or the failure of the first hop that does not work.
+    pub async fn keeps_sessions(&self) -> Result<(), Failure> {
+        self.along(async |way| keeps_sessions(way).await).await
+    }
+
     async fn open_within(&self, application: &str, limit_ms: Option<u32>) -> Result<PgConnection, Failure> {
+        self.along(async |way| open(way, application, limit_ms).await).await
+    }
+
+    /// Does something with the way to the target, through its tunnel where it has one.
+    async fn along<T>(&self, work: impl AsyncFnOnce(Way<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
         let way = Way::direct(&self.address, self.password.as_ref());
-        let Some(route) = &self.route else { return open(way, application, limit_ms).await };
+        let Some(route) = &self.route else { return work(way).await };
         let tunnel = route.tunnel(&self.address).await?;
         let through = Through { local: tunnel.local(), host: &route.access.host };
-        let opened = open(Way { through: Some(through), ..way }, application, limit_ms).await;
+        let worked = work(Way { through: Some(through), ..way }).await;
         // The driver only sees the connection end; the tunnel knows why.
-        opened.map_err(|failure| tunnel.refused().unwrap_or(failure))
+        worked.map_err(|failure| tunnel.refused().unwrap_or(failure))
     }
 
     /// The answer to one reading message, or a lost line where neither answer nor time-out comes.

@@ -7,7 +7,7 @@ mod pooler;
 mod same;
 mod session;
 
-use super::connect::Way;
+use super::connect::{Settings, Way, connect_with};
 use crate::adapters::ssh::ByteStream;
 use crate::domain::{
     Failure, FailureCode, Outcome,
@@ -16,6 +16,7 @@ use crate::domain::{
     identity::{IdentityPin, TargetIdentity},
     ssh::HostKeyReport,
 };
+use sqlx::Connection;
 use std::{
     future::Future,
     time::{Duration, Instant},
@@ -31,6 +32,41 @@ const WALK: Duration = Duration::from_millis(9_300);
 const NAME: &str = "drydock doctor";
 
 const NOTHING_WRITTEN: &str = "Nothing was written. The saved address is as it was.";
+
+/// Whether a connection keeps its session from one transaction to the next; a pooler may hand each to another one,
+/// and its address does not have to say so. What cannot be tried, because no second session is to be had, is let pass:
+/// whoever needs two sessions finds that out.
+///
+/// # Errors
+/// [`FailureCode::TransactionPooler`], or what keeps the server from being asked.
+pub async fn keeps_sessions(way: Way<'_>) -> Result<(), Failure> {
+    let look = async {
+        let mut first = connect_with(way, NAME, Settings::Bare).await?;
+        let observed = pooler::observe(&mut first, way).await;
+        let _ = tokio::time::timeout(Duration::from_millis(300), first.close()).await;
+        observed
+    };
+    let observed = tokio::time::timeout(WALK, look).await.map_err(|_| {
+        Failure::new(FailureCode::Unreachable, "The server did not say in time which session answers.")
+            .unchanged(NOTHING_WRITTEN)
+            .next("Test the connection.")
+    })?;
+    match observed?.mode {
+        pooler::Mode::Transaction { .. } => Err(transaction_pooler()),
+        pooler::Mode::Session | pooler::Mode::NotTried { .. } => Ok(()),
+    }
+}
+
+/// What is said where each transaction may get another session.
+pub fn transaction_pooler() -> Failure {
+    Failure::new(
+        FailureCode::TransactionPooler,
+        "This address leads to a transaction pooler; Drydock cannot work through it.",
+    )
+    .why("Every transaction may get another session there, so a lock or a snapshot would stay on one while the statements run on the next.")
+    .unchanged("Nothing was written.")
+    .next("Use the direct or session address (often port 5432, without pgbouncer=true) for Drydock; the app keeps its own.")
+}
 
 /// Examines the way to the direct address and, if there is one, whether the app's own (runtime)
 /// address leads to the same database. `on_hop` is told every hop as it is known, in order; hops that

@@ -119,6 +119,9 @@ pub enum Command {
         /// On production: try 20 well-known passwords on the stored hashes of administrators.
         #[arg(long)]
         try_stored_passwords: bool,
+        /// From scratch: rows of its tables that are not in the profile are deleted. Its run can be undone.
+        #[arg(long)]
+        reseed: bool,
         /// The profile's scale.
         #[arg(long, value_name = "FACTOR")]
         scale: Option<u32>,

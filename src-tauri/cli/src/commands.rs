@@ -86,9 +86,10 @@ async fn carry_out(engine: &Engine, command: Command) -> Result<Answer, Failure>
             let target = target(engine, &on).await?;
             apply(engine, &target, &on, &confirm, purpose(way)?).await
         }
-        Command::Seed { profile, dry_run, inputs, try_stored_passwords, scale, on, confirm } => {
+        Command::Seed { profile, dry_run, inputs, try_stored_passwords, reseed, scale, on, confirm } => {
             let target = target(engine, &on).await?;
-            let form = seeds::Form { inputs: inputs.as_deref(), scale, try_stored: try_stored_passwords };
+            let form =
+                seeds::Form { inputs: inputs.as_deref(), scale, try_stored: try_stored_passwords, reseed };
             if dry_run {
                 seeds::dry_run(engine, &target, &on, &profile, form).await
             } else {

@@ -21,6 +21,8 @@ pub struct Form<'a> {
     pub scale: Option<u32>,
     /// Well-known passwords may be tried on stored hashes.
     pub try_stored: bool,
+    /// From scratch: rows of its tables that are not in the profile are deleted.
+    pub reseed: bool,
 }
 
 /// A folder or file that is there is meant as one; else it is an id.
@@ -80,7 +82,12 @@ async fn from_kept(
 }
 
 async fn answers(engine: &Engine, target: &Target, form: &Form<'_>) -> Result<SeedAnswers, Failure> {
-    let mut answers = SeedAnswers { answers: Vec::new(), scale: form.scale, try_stored: form.try_stored };
+    let mut answers = SeedAnswers {
+        answers: Vec::new(),
+        scale: form.scale,
+        try_stored: form.try_stored,
+        reseed: form.reseed,
+    };
     let Some(path) = form.inputs else { return Ok(answers) };
     for (name, value) in table_of(path)? {
         let value = match value {

@@ -1,9 +1,9 @@
 //! What each mode does to rows that are there, and what a second run does.
 
 use super::harness::{Bench, counts, image, nothing, profile_of, run, shown, table, text};
-use drydock_engine::domain::Outcome;
 use drydock_engine::domain::run::RunStatus;
-use drydock_engine::domain::seed::{CellView, RowKind};
+use drydock_engine::domain::seed::{CellView, RowKind, SeedAnswers};
+use drydock_engine::domain::{FailureCode, Outcome};
 
 const FLAGS: &str = "CREATE TABLE flags (id serial PRIMARY KEY, name text NOT NULL UNIQUE, enabled boolean NOT NULL, note text, made_at timestamptz NOT NULL DEFAULT now());
 INSERT INTO flags (name, enabled, note) VALUES ('dark', true, 'ours'), ('old', true, NULL);";
@@ -213,4 +213,40 @@ async fn a_table_that_the_server_believes_to_be_empty_is_seeded_as_fast_as_anoth
     assert_eq!(applied.status, RunStatus::Succeeded, "{:?}", applied.failure);
     assert!(since.elapsed() < std::time::Duration::from_secs(60), "{:?}", since.elapsed());
     assert_eq!(text(&mut base.connection, "SELECT count(*) FROM lines").await, "80000");
+}
+
+/// The runbook's rollback: whatever a seed, an import or a person did to these tables, they end with the profile's rows.
+#[tokio::test]
+async fn from_scratch_leaves_the_rows_of_the_profile_alone_and_can_be_undone() {
+    let bench = Bench::start().await;
+    let shop = "CREATE TABLE vendors (code text PRIMARY KEY, name text); CREATE TABLE others (id integer PRIMARY KEY); INSERT INTO others VALUES (1);
+        CREATE TABLE orders (number text PRIMARY KEY, vendor text NOT NULL REFERENCES vendors (code), total integer);";
+    let mut base = bench.base("scratch", shop).await;
+    let erp = profile_of(
+        "[[tables]]\ntable = \"vendors\"\nkey = [\"code\"]\nmode = \"insert-missing\"\nrows = [ { code = \"A\", name = \"Ada\" }, { code = \"B\", name = \"Ben\" } ]\n\
+         [[tables]]\ntable = \"orders\"\nkey = [\"number\"]\nmode = \"insert-missing\"\nrows = [ { number = \"1\", vendor = \"A\", total = 5 } ]\n",
+    );
+    bench.seed(&base.target, erp.path(), nothing()).await;
+    let good = image(&mut base.connection).await;
+    run(
+        &mut base.connection,
+        "UPDATE vendors SET name = 'wrong' WHERE code = 'A'; INSERT INTO vendors VALUES ('C', 'Cy'); DELETE FROM vendors WHERE code = 'B'; INSERT INTO orders VALUES ('2', 'C', 7), ('3', 'A', 8)",
+    )
+    .await;
+    let wrong = image(&mut base.connection).await;
+    let reseed = SeedAnswers { reseed: true, ..nothing() };
+    let (run_of, written) = bench.seed(&base.target, erp.path(), reseed.clone()).await;
+    assert_eq!(image(&mut base.connection).await, good, "the profile's rows and no others");
+    assert_eq!(counts(table(&written, "vendors")), (1, 1, 1, 0));
+    assert_eq!(counts(table(&written, "orders")), (0, 0, 2, 0));
+    bench.undo(&base.target, &run_of, Vec::new()).await;
+    assert_eq!(image(&mut base.connection).await, wrong, "and back again");
+    // Where no row is the profile's alone, it is refused in words.
+    let filled = profile_of(
+        "[[tables]]\ntable = \"vendors\"\nkey = [\"code\"]\nmode = \"top-up\"\ncount = 3\nrepeat = 3\ncolumns.code = { text = \"V{{row}}\" }\n",
+    );
+    let refused = bench.engine.seed_plan(&base.target, &filled.path().display().to_string(), reseed).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code, FailureCode::SeedForbidden, "{refused:?}");
+    assert!(refused.why.unwrap().contains("vendors"));
 }

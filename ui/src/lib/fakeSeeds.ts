@@ -209,6 +209,7 @@ export function seedSteps(profile: ProfileSummary, answers: SeedAnswers): Step[]
       draw: "",
       now: ago(0),
       writes: profile.writes,
+      reseed: answers.reseed ?? false,
     },
     { kind: "verify" },
   ];

@@ -9,6 +9,8 @@ export class SeedForm {
   #asked = $state(false);
   /** Well-known passwords may be tried on stored hashes; asked anew for each plan. */
   tryStored = $state(false);
+  /** From scratch: rows that are not in the profile are deleted; asked anew for each plan. */
+  reseed = $state(false);
 
   held(name: string): Held | undefined {
     return this.#held.get(name);
@@ -59,13 +61,18 @@ export class SeedForm {
   }
 
   answers(profile: ProfileSummary): SeedAnswers {
-    return { ...answersOf(profile, Object.fromEntries(this.#held), this.scale), try_stored: this.tryStored };
+    return {
+      ...answersOf(profile, Object.fromEntries(this.#held), this.scale),
+      try_stored: this.tryStored,
+      reseed: this.reseed,
+    };
   }
 
   /** Handles of passwords are good for one plan. */
   spent(profile: ProfileSummary) {
     this.#asked = false;
     this.tryStored = false;
+    this.reseed = false;
     for (const input of profile.inputs) if (input.kind.kind === "password") this.change(input.name, { handle: null });
   }
 }

@@ -152,6 +152,9 @@ pub struct SeedStep {
     pub now: DateTime<Utc>,
     /// What it writes, in order.
     pub writes: super::seed::ProfileWork,
+    /// From scratch: rows of its tables that are not in the profile are deleted.
+    #[serde(default)]
+    pub reseed: bool,
 }
 
 /// An answer of the form.

@@ -143,6 +143,9 @@ pub struct SeedAnswers {
     /// Well-known passwords may be tried on the stored hashes of administrators; asked for on production only.
     #[serde(default)]
     pub try_stored: bool,
+    /// From scratch: rows of its tables that are not in the profile are deleted.
+    #[serde(default)]
+    pub reseed: bool,
 }
 
 /// How hard a password is to guess.

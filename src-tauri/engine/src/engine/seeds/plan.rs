@@ -17,6 +17,7 @@ use crate::domain::{Failure, FailureCode, Finding, Outcome};
 use crate::engine::plans::{Draft, identity_changed, no_transaction_pooler};
 use crate::engine::status::read_set;
 use crate::engine::{Engine, Target};
+use crate::planner::seed::reseed::reseeded;
 use crate::planner::seed::{Answers, order, policy, prepare};
 use crate::planner::sql;
 use crate::runner::seed::{ProfileRows, RowWork};
@@ -52,7 +53,10 @@ impl Engine {
         let typed = self.typed(known, &form)?;
         let mut findings = weak(&typed, production);
         let answers = typed.answers.clone();
-        let Known { profile: known, digest, .. } = found.with_chosen(&answers)?;
+        let Known { profile: mut known, digest, .. } = found.with_chosen(&answers)?;
+        if form.reseed {
+            known.work = reseeded(known.work)?;
+        }
         let (mut hashed, passwords) = hashes(typed).await?;
         let observation = self.observe(target).await?;
         if let IdentityVerdict::Different { reasons } = &observation.verdict {
@@ -68,6 +72,7 @@ impl Engine {
             draw: format!("{}{}", Self::draw_id(), Self::draw_id()),
             now: Utc::now(),
             writes: work(&known, scale),
+            reseed: form.reseed,
         };
         if let Work::Sql(files) = &known.work {
             for file in files {
@@ -115,7 +120,8 @@ impl Engine {
             }
             _ => Step::Seed(step),
         };
-        let purpose = PlanPurpose::Seed { profile: profile.to_owned(), title: known.title };
+        let title = if form.reseed { format!("{}, from scratch", known.title) } else { known.title };
+        let purpose = PlanPurpose::Seed { profile: profile.to_owned(), title };
         let draft = Draft { files: digest, folder: profile.to_owned(), findings, purpose, work: vec![step] };
         let plan = self.keep_plan(target, draft).await?;
         for answer in &form.answers {
@@ -199,7 +205,8 @@ impl Engine {
             .unchanged("Nothing was written.")
             .next("Fill the form again; the new plan is made from the files as they are."));
         }
-        match known.profile.work {
+        let work = if step.reseed { reseeded(known.profile.work)? } else { known.profile.work };
+        match work {
             Work::Http(_) => {
                 Err(Failure::new(FailureCode::NothingToDo, "The app writes the rows, not Drydock."))
             }

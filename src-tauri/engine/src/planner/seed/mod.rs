@@ -6,6 +6,7 @@ pub mod draw;
 pub mod order;
 pub mod policy;
 pub mod prepare;
+pub mod reseed;
 pub mod values;
 
 pub use answers::Answers;

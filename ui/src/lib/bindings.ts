@@ -5352,7 +5352,11 @@ backup: [string, string] | null;
 /**
  * Tables that go, with the rows that are in them now.
  */
-lost: LostTable[] }
+lost: LostTable[]; 
+/**
+ * Tables that stay, and whose rows the migrations wrote.
+ */
+written?: WrittenTable[] }
 /**
  * A changed row.
  */
@@ -5896,7 +5900,11 @@ scale: number | null;
 /**
  * Well-known passwords may be tried on the stored hashes of administrators; asked for on production only.
  */
-try_stored?: boolean }
+try_stored?: boolean; 
+/**
+ * From scratch: rows of its tables that are not in the profile are deleted.
+ */
+reseed?: boolean }
 /**
  * The profiles that an environment shows.
  */
@@ -5953,7 +5961,11 @@ now: string;
 /**
  * What it writes, in order.
  */
-writes: ProfileWork }
+writes: ProfileWork; 
+/**
+ * From scratch: rows of its tables that are not in the profile are deleted.
+ */
+reseed?: boolean }
 /**
  * A sequence that moved.
  */
@@ -7025,6 +7037,22 @@ account: string;
  * What stays behind; `None`: its last requests clean up.
  */
 leaves: string | null }
+/**
+ * A table that stays, and whose rows the migrations wrote.
+ */
+export type WrittenTable = { 
+/**
+ * Table.
+ */
+table: TableName; 
+/**
+ * All of its rows are put back as the backup holds them.
+ */
+back: boolean; 
+/**
+ * Why they cannot be; `None`: they can.
+ */
+closed: string | null }
 
 /** tauri-specta globals **/
 

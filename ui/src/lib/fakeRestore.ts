@@ -211,6 +211,7 @@ export function restoreCommands({ scenario, pace, worldOf, plan }: Shell): Resto
     },
     async rollBackPlan(id, request) {
       await wait(pace);
+      const users = { schema: "public", name: "users" };
       return ok(
         plan(worldOf(id), { kind: "roll_back", migrations: request.migrations }, [
           { kind: "check" },
@@ -219,11 +220,19 @@ export function restoreCommands({ scenario, pace, worldOf, plan }: Shell): Resto
             migrations: request.migrations,
             remove: [{ sql: 'DROP TABLE "public"."avatars"', summary: "Drop avatars", destructive: true }],
             make: [],
-            rows: [],
+            rows: request.rows_back.map((table) => ({ table, columns: null, replace: true })),
             finish: [],
             ledger: [],
             backup: null,
             lost: [{ table: { schema: "public", name: "avatars" }, rows: 12 }],
+            written: [
+              { table: users, back: request.rows_back.some(({ name }) => name === users.name), closed: null },
+              {
+                table: { schema: "public", name: "credits" },
+                back: false,
+                closed: "The rows of credits do not come back: the backup does not hold them.",
+              },
+            ],
           },
           { kind: "verify" },
         ]),

@@ -1,11 +1,19 @@
-import type { PlanPurpose } from "./bindings";
+import type { PlanPurpose, TableName } from "./bindings";
 import type { Console } from "../state/console.svelte";
 import { api } from "./api";
 
-/** Plans to roll migrations back and opens its review. Planning writes nothing. */
-export async function openRollBack(console: Console, environment: string, migrations: string[]): Promise<void> {
+/**
+ * Plans to roll migrations back and opens its review. Planning writes nothing. `rowsBack`: tables that stay, and whose
+ * rows are put back as the backup holds them.
+ */
+export async function openRollBack(
+  console: Console,
+  environment: string,
+  migrations: string[],
+  rowsBack: TableName[] = [],
+): Promise<void> {
   await console.press(async () => {
-    const review = await api.planRollBack(environment, { migrations, rows_back: [], backup_id: null });
+    const review = await api.planRollBack(environment, { migrations, rows_back: rowsBack, backup_id: null });
     console.readings.of(`plan/${review.plan.id}`, () => api.plan(review.plan.id)).put(review);
     console.go({ screen: "plan", environment, plan: review.plan.id });
   });

@@ -1,4 +1,4 @@
-import type { Action, DryRunReport, Gate, ObjectKind, Plan, PlanReview, Step } from "./bindings";
+import type { Action, DryRunReport, Gate, ObjectKind, Plan, PlanReview, Step, TableName } from "./bindings";
 import { requestWords } from "./backups";
 import { count, whole } from "./format";
 
@@ -179,6 +179,12 @@ export function stepWords(step: Step): { verb: string; subject: string; how: str
         how: "The ledger is read again; for rows, the server confirms the commit.",
       };
   }
+}
+
+/** Tables that a roll back leaves, with all of their rows put back. */
+export function rowsBack(plan: Plan): TableName[] {
+  const step = plan.steps.find((one) => one.kind === "roll_back");
+  return (step?.written ?? []).filter(({ back }) => back).map(({ table }) => table);
 }
 
 /** Gates that stand in the way and cannot be passed by a typed reason. */

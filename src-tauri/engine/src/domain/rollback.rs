@@ -37,6 +37,9 @@ pub struct RollBackStep {
     pub backup: Option<(String, String)>,
     /// Tables that go, with the rows that are in them now.
     pub lost: Vec<LostTable>,
+    /// Tables that stay, and whose rows the migrations wrote.
+    #[serde(default)]
+    pub written: Vec<WrittenTable>,
 }
 
 /// Rows or values that come back.
@@ -59,4 +62,16 @@ pub struct LostTable {
     pub table: TableName,
     /// Rows that are in it now; `None`: not known.
     pub rows: Option<f64>,
+}
+
+/// A table that stays, and whose rows the migrations wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct WrittenTable {
+    /// Table.
+    pub table: TableName,
+    /// All of its rows are put back as the backup holds them.
+    pub back: bool,
+    /// Why they cannot be; `None`: they can.
+    pub closed: Option<String>,
 }

@@ -11,7 +11,7 @@ use crate::domain::identity::{IdentityVerdict, TargetIdentity};
 use crate::domain::ledger::LedgerRow;
 use crate::domain::migration::{MigrationSet, MigrationState, MigrationStatus};
 use crate::domain::plan::{Plan, PlanPurpose, PlanReview, Step};
-use crate::domain::rollback::{LostTable, RollBackRequest, RollBackStep, RowsBack};
+use crate::domain::rollback::{LostTable, RollBackRequest, RollBackStep, RowsBack, WrittenTable};
 use crate::domain::run::{RunKind, RunStatus};
 use crate::domain::{Failure, FailureCode, Finding, Outcome};
 use crate::planner::rollback::{TakenBack, take_back};
@@ -75,10 +75,19 @@ impl Engine {
             .collect();
         drop(connection);
         let began = rows.iter().map(|row| row.started_at).min().unwrap_or_else(Utc::now);
-        let (backup, rows_back) =
-            self.rows_of(target, &observation.identity, &request, &back, began, &mut findings).await?;
-        findings.extend(said(&back, &lost, &request));
-        findings.extend(written_rows(&scripts, &request, &histories.before, &observation.schema));
+        let (written, unknown) = written_rows(&scripts, &request, &histories.before, &observation.schema);
+        let source = match self.older_backup(target, &observation.identity, &request, began).await? {
+            Some((record, opened)) => Source { proven: is_proven(&record), found: Some((record, opened)) },
+            None => Source { proven: false, found: None },
+        };
+        let rows_back = source.rows_of(&request, &back, &mut findings);
+        let written = source.written(written, &rows_back);
+        findings.extend(said(&back, &lost, &written));
+        findings.extend(unknown);
+        let backup = match (&source.found, rows_back.is_empty()) {
+            (Some((record, opened)), false) => Some((record.id.clone(), opened.stored.sha256.clone())),
+            _ => None,
+        };
         let step = RollBackStep {
             migrations: newest_first(&rows),
             remove: back.remove,
@@ -88,6 +97,7 @@ impl Engine {
             ledger: rows,
             backup,
             lost,
+            written,
         };
         let files = runner::files_digest(&set);
         let purpose = PlanPurpose::RollBack { migrations: step.migrations.clone() };
@@ -225,77 +235,6 @@ impl Engine {
         read
     }
 
-    /// Where dropped rows and values come from.
-    async fn rows_of(
-        &self,
-        target: &Target,
-        identity: &TargetIdentity,
-        request: &RollBackRequest,
-        back: &TakenBack,
-        began: DateTime<Utc>,
-        findings: &mut Vec<Finding>,
-    ) -> Result<(Option<(String, String)>, Vec<RowsBack>), Failure> {
-        let mut wanted: Vec<RowsBack> = back
-            .back
-            .iter()
-            .map(|table| RowsBack { table: table.clone(), columns: None, replace: false })
-            .chain(request.rows_back.iter().map(|table| RowsBack {
-                table: table.clone(),
-                columns: None,
-                replace: true,
-            }))
-            .collect();
-        for (table, columns) in &back.columns {
-            if !request.rows_back.contains(table) {
-                wanted.push(RowsBack {
-                    table: table.clone(),
-                    columns: Some(columns.clone()),
-                    replace: false,
-                });
-            }
-        }
-        if wanted.is_empty() {
-            return Ok((None, Vec::new()));
-        }
-        let Some((record, opened)) = self.older_backup(target, identity, request, began).await? else {
-            for rows in &wanted {
-                let what = match &rows.columns {
-                    Some(columns) => format!("The values of {}.{}", rows.table, columns.join(", ")),
-                    None => format!("The rows of {}", rows.table),
-                };
-                let mut finding = Finding::new(
-                    "no-backup",
-                    Outcome::Warn,
-                    format!("{what} do not come back: no backup from before these migrations holds them."),
-                );
-                finding.destructive = true;
-                findings.push(finding);
-            }
-            return Ok((None, Vec::new()));
-        };
-        let manifest = &opened.stored.manifest;
-        wanted.retain(|rows| {
-            let why = cannot(manifest, rows);
-            if let Some(why) = &why {
-                let mut finding = Finding::new("no-rows", Outcome::Warn, why.clone());
-                finding.destructive = true;
-                findings.push(finding);
-            }
-            why.is_none()
-        });
-        let proven = record.proof.as_ref().is_some_and(|proof| proof.state == ProofState::Proven);
-        let at = manifest.snapshot_at.with_timezone(&chrono::Local).format("%-d %b, %H:%M");
-        findings.push(Finding::new(
-            "rows-from-backup",
-            if proven { Outcome::Pass } else { Outcome::Warn },
-            format!(
-                "Dropped rows and values come back as they were at {at}, from a backup that is {}.",
-                if proven { "proven" } else { "not proven" }
-            ),
-        ));
-        Ok((Some((record.id.clone(), opened.stored.sha256.clone())), wanted))
-    }
-
     /// The backup that was asked for, else the newest one from before, proven ones first.
     async fn older_backup(
         &self,
@@ -309,9 +248,6 @@ impl Engine {
             let opened = self.opened(&record).await?;
             return Ok(Some((record, opened)));
         }
-        let proven = |record: &BackupRecord| {
-            record.proof.as_ref().is_some_and(|proof| proof.state == ProofState::Proven)
-        };
         let mut older: Vec<BackupRecord> = self
             .store()
             .backups(&target.key())
@@ -326,7 +262,7 @@ impl Engine {
                         .is_some_and(|summary| summary.identity.is_same_database(identity))
             })
             .collect();
-        older.sort_by_key(|record| (!proven(record), std::cmp::Reverse(record.started_at)));
+        older.sort_by_key(|record| (!is_proven(record), std::cmp::Reverse(record.started_at)));
         for record in older {
             if let Ok(opened) = self.opened(&record).await {
                 return Ok(Some((record, opened)));
@@ -410,6 +346,91 @@ impl Engine {
     }
 }
 
+fn is_proven(record: &BackupRecord) -> bool {
+    record.proof.as_ref().is_some_and(|proof| proof.state == ProofState::Proven)
+}
+
+/// Where dropped rows and values come from.
+struct Source {
+    found: Option<(BackupRecord, Opened)>,
+    proven: bool,
+}
+
+impl Source {
+    /// What comes back from the backup, and what of it does not, by name.
+    fn rows_of(
+        &self,
+        request: &RollBackRequest,
+        back: &TakenBack,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<RowsBack> {
+        let whole = |table: &TableName, replace| RowsBack { table: table.clone(), columns: None, replace };
+        let mut wanted: Vec<RowsBack> = back.back.iter().map(|table| whole(table, false)).collect();
+        wanted.extend(request.rows_back.iter().map(|table| whole(table, true)));
+        wanted.extend(back.columns.iter().filter(|(table, _)| !request.rows_back.contains(table)).map(
+            |(table, columns)| RowsBack {
+                table: table.clone(),
+                columns: Some(columns.clone()),
+                replace: false,
+            },
+        ));
+        if wanted.is_empty() {
+            return wanted;
+        }
+        wanted.retain(|rows| {
+            let why = self.closed(rows);
+            if let Some(why) = &why {
+                let mut finding = Finding::new("no-rows", Outcome::Warn, why.clone());
+                finding.destructive = true;
+                findings.push(finding);
+            }
+            why.is_none()
+        });
+        if !wanted.is_empty()
+            && let Some((_, opened)) = &self.found
+        {
+            let at = opened.stored.manifest.snapshot_at.with_timezone(&chrono::Local).format("%-d %b, %H:%M");
+            findings.push(Finding::new(
+                "rows-from-backup",
+                if self.proven { Outcome::Pass } else { Outcome::Warn },
+                format!(
+                    "Dropped rows and values come back as they were at {at}, from a backup that is {}.",
+                    if self.proven { "proven" } else { "not proven" }
+                ),
+            ));
+        }
+        wanted
+    }
+
+    /// The tables whose rows the migrations wrote, with those that are put back.
+    fn written(&self, tables: BTreeSet<TableName>, rows_back: &[RowsBack]) -> Vec<WrittenTable> {
+        let chosen = |table: &TableName| rows_back.iter().any(|rows| rows.replace && rows.table == *table);
+        let also = rows_back.iter().filter(|rows| rows.replace).map(|rows| rows.table.clone());
+        let tables: BTreeSet<TableName> = tables.into_iter().chain(also).collect();
+        tables
+            .into_iter()
+            .map(|table| {
+                let rows = RowsBack { table: table.clone(), columns: None, replace: true };
+                WrittenTable { back: chosen(&table), closed: self.closed(&rows), table }
+            })
+            .collect()
+    }
+
+    /// Why these cannot come from the backup.
+    fn closed(&self, rows: &RowsBack) -> Option<String> {
+        let Some((_, opened)) = &self.found else {
+            let what = match &rows.columns {
+                Some(columns) => format!("The values of {}.{}", rows.table, columns.join(", ")),
+                None => format!("The rows of {}", rows.table),
+            };
+            return Some(format!(
+                "{what} do not come back: no backup from before these migrations holds them."
+            ));
+        };
+        cannot(&opened.stored.manifest, rows)
+    }
+}
+
 /// The ledger's rows of the chosen migrations, which all have to be applied.
 fn ledger_rows(status: &MigrationStatus, request: &RollBackRequest) -> Result<Vec<LedgerRow>, Failure> {
     if request.migrations.is_empty() {
@@ -454,7 +475,7 @@ fn cannot(manifest: &Manifest, rows: &RowsBack) -> Option<String> {
 }
 
 /// What is lost, and what follows.
-fn said(back: &TakenBack, lost: &[LostTable], request: &RollBackRequest) -> Vec<Finding> {
+fn said(back: &TakenBack, lost: &[LostTable], written: &[WrittenTable]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for table in lost {
         let (title, destructive) = match table.rows {
@@ -474,14 +495,24 @@ fn said(back: &TakenBack, lost: &[LostTable], request: &RollBackRequest) -> Vec<
         finding.destructive = true;
         findings.push(finding);
     }
-    for table in &request.rows_back {
-        let mut finding = Finding::new(
-            "rows-replaced",
-            Outcome::Warn,
-            format!("The rows of {table} become what they were; what was written to it since is lost."),
-        );
-        finding.destructive = true;
-        findings.push(finding);
+    for written in written {
+        let table = &written.table;
+        findings.push(if written.back {
+            let title =
+                format!("The rows of {table} become what they were; what was written to it since is lost.");
+            let mut finding = Finding::new("rows-replaced", Outcome::Warn, title);
+            finding.destructive = true;
+            finding
+        } else {
+            let title = format!("They wrote rows of {table}; those rows stay as they are now.");
+            let finding = Finding::new("rows-stay", Outcome::Warn, title);
+            match &written.closed {
+                Some(why) => finding.detail(why.clone()),
+                None => finding.detail(
+                    "All rows of the table can be put back as the backup holds them instead: tick it below, or name it with `drydockctl rollback --rows-back`.",
+                ),
+            }
+        });
     }
     findings.extend(back.notes.iter().map(|note| Finding::new("stays", Outcome::Warn, note.clone())));
     if back.is_empty() {
@@ -502,13 +533,14 @@ fn said(back: &TakenBack, lost: &[LostTable], request: &RollBackRequest) -> Vec<
     findings
 }
 
-/// Rows that the migrations wrote themselves stay, unless the operator has them put back.
+/// Tables whose rows the migrations wrote and that were there before them, and the migrations of which that is not
+/// known.
 fn written_rows(
     scripts: &[AppliedScript],
     request: &RollBackRequest,
     before: &Catalogue,
     schema: &str,
-) -> Vec<Finding> {
+) -> (BTreeSet<TableName>, Vec<Finding>) {
     let mut tables: BTreeSet<TableName> = BTreeSet::new();
     let mut unknown = BTreeSet::new();
     for (name, text, script) in scripts.iter().filter(|(name, ..)| request.migrations.contains(name)) {
@@ -536,24 +568,12 @@ fn written_rows(
             }
         }
     }
-    let mut findings: Vec<Finding> = tables
-        .into_iter()
-        .filter(|table| !request.rows_back.contains(table))
-        .map(|table| {
-            Finding::new(
-                "rows-stay",
-                Outcome::Warn,
-                format!("They wrote rows of {table}; those rows stay as they are now."),
-            )
-            .detail("All rows of the table can be put back from the backup instead, on the command line only: `drydockctl rollback --rows-back`.")
-        })
-        .collect();
-    findings.extend(unknown.into_iter().map(|name| {
+    let unknown = unknown.into_iter().map(|name| {
         Finding::new(
             "rows-unknown",
             Outcome::Warn,
             format!("`{name}` ran code; which rows it wrote is not known, and they stay."),
         )
-    }));
-    findings
+    });
+    (tables, unknown.collect())
 }

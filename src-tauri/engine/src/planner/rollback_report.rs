@@ -135,6 +135,7 @@ mod tests {
             }],
             backup: None,
             lost: vec![LostTable { table: TableName::new("public", "ava`tars\n## x"), rows: Some(12.0) }],
+            written: Vec::new(),
         };
         let run = Run {
             id: "run".to_owned(),

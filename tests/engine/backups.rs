@@ -3,6 +3,9 @@
 mod filler;
 pub mod harness;
 mod keeping;
+mod moved;
 mod restore;
 pub mod rollback;
+mod shapes;
 mod take;
+mod traps;

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Sandbox, mark } from "../lib/sandbox.mjs";
-import { pause } from "../lib/webdriver.mjs";
 
 let sandbox;
 let window;
@@ -40,27 +39,66 @@ test("a deep backup is taken and proven", async () => {
   await sandbox.seen("evidence");
 });
 
-test("a restore tells what it loses, and brings every row back", async () => {
-  sandbox.elsewhere("UPDATE users SET name = name || ' (changed)'; DELETE FROM sign_in_events");
+/** Through the dialog of four steps, from a backup that is shown; `choose` says what is to be restored. */
+async function restored(name, choose, lost) {
   await window.click(mark("backup-restore"));
   await window.wait(mark("restore-steps"));
-  await sandbox.seen("choose");
+  await choose();
+  await sandbox.seen(`${name}-choose`);
   await window.click(mark("restore-on"));
-  await window.waitText("body", /loses|lose/i, 60);
-  await sandbox.seen("loss");
+  await window.wait(mark("loss-table"), { seconds: 60 });
+  assert.match(await window.text(mark("loss-table")), lost, "what would be lost or come back is counted");
+  await sandbox.seen(`${name}-loss`);
   await window.click(mark("restore-on"));
   await window.click(mark("into-target"));
-  await pause(300);
-  await sandbox.seen("how");
+  await window.wait(`${mark("into-target")}:checked`);
+  await sandbox.seen(`${name}-how`);
   await window.click(mark("restore-on"));
   await window.wait(mark("restore-stake"), { seconds: 60 });
   await window.run(`for (const tick of document.querySelectorAll('${mark("confirm-tick")}')) if (!tick.checked) tick.click()`);
-  await sandbox.seen("confirm");
-  await window.click(`${mark("restore-apply")}:not([aria-disabled=true])`);
-  await window.waitText("body", /Restored: \d+ tables|Succeeded/, 120);
-  await sandbox.seen("restored");
+  await sandbox.seen(`${name}-confirm`);
+  await window.click(mark("restore-apply"));
+  await window.waitText("body", /Restored: |Succeeded/, 120);
+  await sandbox.seen(`${name}-restored`);
+}
+
+/** The newest deep backup's evidence. */
+async function evidence() {
+  await window.click(mark("panel-backups"));
+  await window.waitText(mark("headline"), /newest full backup to trust/i, 30);
+  await window.run("[...document.querySelectorAll('[data-testid=backup-table] tbody tr')].find((row) => /Deep|Full/i.test(row.textContent)).querySelector('button').click()");
+  await window.waitText("body", /Row hashes are the same/, 30);
+}
+
+test("a restore tells what it loses, and brings every row back", async () => {
+  sandbox.elsewhere("UPDATE users SET name = name || ' (changed)'; DELETE FROM sign_in_events");
+  await restored("all", async () => {}, /sign_in_events[^]*4,000/);
   const now = sandbox.elsewhere("SELECT count(*) FILTER (WHERE name LIKE '%(changed)') || ' ' || (SELECT count(*) FROM sign_in_events) FROM users");
   assert.match(now, /\b0 4000\b/, "every row is as it was");
+});
+
+test("a table that somebody dropped comes back alone", async () => {
+  sandbox.elsewhere("DROP TABLE sign_in_events CASCADE; UPDATE users SET name = 'stays' WHERE id = (SELECT min(id) FROM users)");
+  await evidence();
+  const choose = async () => {
+    await window.click(mark("restore-tables"));
+    await window.click(mark("tick-sign_in_events"));
+  };
+  await restored("table", choose, /sign_in_events[^]*4,000/);
+  assert.match(sandbox.elsewhere("SELECT count(*) FROM sign_in_events"), /^4000/, "its rows are there");
+  assert.match(sandbox.elsewhere("SELECT count(*) FROM users WHERE name = 'stays'"), /^1/, "no other table was touched");
+});
+
+test("one lost row comes back by its key", async () => {
+  const id = sandbox.elsewhere("DELETE FROM sign_in_events WHERE id = (SELECT min(id) FROM sign_in_events) RETURNING id").split("\n")[0];
+  await evidence();
+  const choose = async () => {
+    await window.click(mark("restore-rows"));
+    await window.run(`const select = document.querySelector('${mark("restore-table")}'); select.value = [...select.options].find((each) => /sign_in_events/.test(each.textContent)).value; select.dispatchEvent(new Event('change', { bubbles: true }))`);
+    await window.type(mark("restore-keys"), id);
+  };
+  await restored("row", choose, /sign_in_events/);
+  assert.match(sandbox.elsewhere(`SELECT count(*) FROM sign_in_events WHERE id = '${id}'`), /^1/, "it is there again");
 });
 
 test("a migration is rolled back, and what it would lose is said before", async () => {

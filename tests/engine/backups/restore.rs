@@ -11,7 +11,7 @@ use drydock_engine::domain::{Failure, FailureCode};
 use drydock_engine::{ApplyOptions, Target};
 use drydock_lab::Version;
 
-fn all_of(backup_id: &str) -> RestoreRequest {
+pub fn all_of(backup_id: &str) -> RestoreRequest {
     RestoreRequest {
         backup_id: backup_id.to_owned(),
         what: RestoreWhat::Everything,
@@ -20,7 +20,7 @@ fn all_of(backup_id: &str) -> RestoreRequest {
     }
 }
 
-async fn restore(bench: &Bench, target: &Target, request: RestoreRequest) -> Result<Run, Failure> {
+pub async fn restore(bench: &Bench, target: &Target, request: RestoreRequest) -> Result<Run, Failure> {
     let review = bench.engine.restore_plan(target, request).await?;
     let ticked = (0_u32..).take(review.plan.findings.len()).collect();
     let confirmation = Confirmation {

@@ -92,7 +92,7 @@ pub async fn carry_out(bench: &Bench, target: &Target, review: PlanReview) -> Re
     bench.engine.wait_run(&run.id, &mut |_| {}).await
 }
 
-fn back(migrations: &[&str]) -> RollBackRequest {
+pub fn back(migrations: &[&str]) -> RollBackRequest {
     RollBackRequest {
         migrations: migrations.iter().map(|name| (*name).to_owned()).collect(),
         rows_back: Vec::new(),

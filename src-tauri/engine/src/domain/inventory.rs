@@ -23,6 +23,8 @@ pub struct Relation {
     pub rows: f64,
     /// Bytes without indexes.
     pub bytes: f64,
+    /// Bytes of them that hold values too large for their row.
+    pub toast_bytes: f64,
     /// Columns in order.
     pub columns: Vec<RelationColumn>,
     /// Columns that tell rows apart: the primary key, else a complete unique index without NULLs.

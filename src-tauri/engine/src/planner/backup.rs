@@ -70,6 +70,18 @@ pub fn select(inventory: &Inventory, kind: BackupKind, scope: &BackupScope) -> S
     selection
 }
 
+/// Why rows that are too large to be read out refuse a backup.
+pub fn too_wide(kind: BackupKind, table: &TableName) -> String {
+    match kind {
+        BackupKind::Deep => format!(
+            "A row of {table} is too large for pg_dump: written as text it takes more than 1 GB, which no server can do. A quick backup can hold it."
+        ),
+        BackupKind::Quick => {
+            format!("A row of {table} takes more than 1 GB, and no server can send one that large.")
+        }
+    }
+}
+
 fn wanted<'a>(
     inventory: &'a Inventory,
     scope: &BackupScope,
@@ -205,7 +217,7 @@ pub fn needed_bytes(source: f64) -> f64 {
     source / 2.0 + 64.0 * 1024.0 * 1024.0
 }
 
-/// `3.4 GB`, `820 KB`: powers of 1,024, two figures that mean something.
+/// `3.4 GB`, `820 kB`: powers of 1,000, two figures that mean something.
 pub fn size_words(bytes: f64) -> String {
     let units = ["bytes", "kB", "MB", "GB", "TB"];
     let mut value = bytes.max(0.0);
@@ -236,6 +248,7 @@ mod tests {
             hidden: false,
             rows: 10.0,
             bytes: 8192.0,
+            toast_bytes: 0.0,
             columns: Vec::new(),
             key: Vec::new(),
         }

@@ -22,7 +22,7 @@ pub const ENDING: &str = ".backup";
 /// How it ends while it is written.
 const PARTIAL: &str = ".partial";
 /// The manifest.
-const MANIFEST: &str = "manifest.json";
+pub const MANIFEST: &str = "manifest.json";
 /// The rows of a quick backup, a segment a table.
 pub const ROWS: &str = "rows.copy.zst.age";
 /// The archive of a deep backup.

@@ -28,6 +28,8 @@ pub struct DeepScope<'a> {
     pub snapshot: &'a str,
     /// Milliseconds to wait for a lock.
     pub lock_timeout_ms: u32,
+    /// The encoding it is written in.
+    pub encoding: &'a str,
 }
 
 /// A running `pg_dump`. Dropped, it is killed.
@@ -61,7 +63,8 @@ impl DeepDump {
         let Client { mut command, connection, private } =
             Client::prepare(Path::new(&tool.program), way, "drydock backup")
                 .map_err(|why| refused(why.to_string()))?;
-        command.args(["--format=custom", "--compress=0", "--no-password", "--verbose", "--encoding=UTF8"]);
+        command.args(["--format=custom", "--compress=0", "--no-password", "--verbose"]);
+        command.arg(format!("--encoding={}", scope.encoding));
         command.arg("--quote-all-identifiers");
         command.arg(format!("--snapshot={}", scope.snapshot));
         command.arg(format!("--lock-wait-timeout={}", scope.lock_timeout_ms));

@@ -91,6 +91,7 @@ pub async fn inventory(connection: &mut PgConnection) -> Result<Inventory, sqlx:
                  FROM up JOIN pg_catalog.pg_class u USING (oid) JOIN pg_catalog.pg_namespace un ON un.oid = u.relnamespace), \
              'hidden', c.relkind IN ('r','p') AND pg_catalog.row_security_active(c.oid), \
              'rows', c.reltuples::float8, 'bytes', CASE WHEN c.relkind IN ('r','m') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END::float8, \
+             'toast_bytes', CASE WHEN c.relkind IN ('r','m') AND c.reltoastrelid <> 0 THEN pg_catalog.pg_relation_size(c.reltoastrelid) ELSE 0 END::float8, \
              'columns', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, \
                  'type_name', pg_catalog.format_type(a.atttypid, a.atttypmod), 'generated', {generated}, \
                  'by_number', t.typtype = 'c' OR t.typsend = 0 OR t.typreceive = 0 \
@@ -138,6 +139,63 @@ pub async fn inventory(connection: &mut PgConnection) -> Result<Inventory, sqlx:
          'snapshot', {snapshot}::text)::text"
     );
     json(connection, query).await
+}
+
+/// Bytes that a server can write as one row: a little less than its largest buffer of 1 GB.
+const WIDEST_ROW: u64 = (1 << 30) - (1 << 16);
+/// Packed values take up to some 250 times less; below this no row can be too wide.
+const TOAST_OF_A_WIDE_ROW: f64 = 2.0 * 1024.0 * 1024.0;
+/// Bytes of a table without its large values up to which it is looked through.
+const LOOKED_THROUGH: f64 = 256.0 * 1024.0 * 1024.0;
+
+/// Which of these tables have a row that is too large to be read out: as text (`pg_dump`) or in binary. Looks at the
+/// lengths of `bytea` and text values alone, which the server knows without unpacking them, and only at tables that
+/// are small but for such values; of others it is only found out when they are read.
+///
+/// # Errors
+/// The server's error.
+pub async fn too_wide(
+    connection: &mut PgConnection,
+    inventory: &Inventory,
+    tables: &[StoredTable],
+    as_text: bool,
+) -> Result<Vec<TableName>, sqlx::Error> {
+    let mut found = Vec::new();
+    for table in tables {
+        let relation = inventory.relations.iter().find(|relation| relation.table() == table.table);
+        let suspect = relation.is_some_and(|relation| {
+            relation.toast_bytes >= TOAST_OF_A_WIDE_ROW
+                && relation.bytes - relation.toast_bytes <= LOOKED_THROUGH
+        });
+        let lengths: Vec<String> = table
+            .columns
+            .iter()
+            .filter(|column| !column.generated)
+            .filter_map(|column| {
+                let factor = match column.type_name.as_str() {
+                    "bytea" if as_text => 2,
+                    "bytea" | "text" | "character varying" => 1,
+                    _ => return None,
+                };
+                Some(format!(
+                    "{factor} * coalesce(pg_catalog.octet_length(t.{})::int8, 0)",
+                    identifier(&column.name)
+                ))
+            })
+            .collect();
+        if !suspect || lengths.is_empty() {
+            continue;
+        }
+        let query = format!(
+            "SELECT pg_catalog.to_json(coalesce(max({}), 0) > {WIDEST_ROW})::text FROM ONLY {} AS t",
+            lengths.join(" + "),
+            qualified(&table.table.schema, &table.table.name)
+        );
+        if json::<bool>(connection, query).await? {
+            found.push(table.table.clone());
+        }
+    }
+    Ok(found)
 }
 
 /// As [`inventory`], in a transaction of its own.

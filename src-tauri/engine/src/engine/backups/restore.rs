@@ -36,6 +36,8 @@ struct Looked {
     /// All objects of these schemas are replaced.
     schemas: Vec<String>,
     loss: RestoreLoss,
+    /// The target has no table.
+    empty: bool,
 }
 
 impl Engine {
@@ -99,7 +101,8 @@ impl Engine {
             request: request.clone(),
         };
         let mut work = Vec::new();
-        if !matches!(request.into, RestoreInto::NewDatabase { .. }) {
+        // Where there is no table yet, there is nothing to keep.
+        if !matches!(request.into, RestoreInto::NewDatabase { .. }) && !looked.empty {
             let backup_id =
                 Self::draw_id().chars().filter(char::is_ascii_hexdigit).take(8).collect::<String>();
             work.push(Step::BackUp(BackUpStep { backup_id, request: safety_of(&looked) }));
@@ -215,6 +218,7 @@ impl Engine {
         let ways = ways(manifest, &obstacles, whole);
         let schemas = if whole { inventory.schemas.clone() } else { Vec::new() };
         Ok(Looked {
+            empty: !inventory.relations.iter().any(|relation| relation.kind == "r"),
             record,
             tables,
             made,

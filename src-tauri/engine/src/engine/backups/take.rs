@@ -16,7 +16,7 @@ use crate::domain::run::{Run, RunEventKind, RunKind, RunStatus, RunStep, StepSta
 use crate::domain::{Failure, FailureCode};
 use crate::engine::plans::{Draft, no_transaction_pooler};
 use crate::engine::{Engine, Live, Target};
-use crate::planner::backup::{ladder, needed_bytes, select, size_words};
+use crate::planner::backup::{ladder, needed_bytes, select, size_words, too_wide};
 use crate::planner::restore_point::touched;
 use crate::runner::backup::{BackUp, Taken};
 use crate::runner::events::Stream;
@@ -42,6 +42,12 @@ impl Engine {
             connector.read(reading::inventory_now(&mut connection)).await.map_err(|error| failure(&error))?;
         let version = connection.server_version_num().unwrap_or(0);
         let mut selection = select(&inventory, request.kind, &request.scope);
+        if selection.refusals.is_empty() {
+            let as_text = request.kind == BackupKind::Deep;
+            let wide = reading::too_wide(&mut connection, &inventory, &selection.tables, as_text);
+            let wide = connector.read(wide).await.map_err(|error| failure(&error))?;
+            selection.refusals = wide.iter().map(|table| too_wide(request.kind, table)).collect();
+        }
         let (tool, other_ways) = match request.kind {
             BackupKind::Quick => ("COPY over our own connection".to_owned(), Vec::new()),
             BackupKind::Deep => {

@@ -71,6 +71,9 @@ pub async fn since(
     )
     .await
     .map_err(|error| failure(&error))?;
+    super::speak_bytes(connection, &opened.stored.manifest.encoding)
+        .await
+        .map_err(|error| failure(&error))?;
     let looked = look(connection, opened, toolkit, &there, events).await;
     let _ = send(connection, "ROLLBACK".to_owned()).await;
     let mut looked = looked?.into_iter();

@@ -29,6 +29,8 @@ use tokio::sync::watch;
 
 /// How often the session that holds the snapshot speaks; the server ends it when it rests for long.
 const PULSE: Duration = Duration::from_secs(5);
+/// The encoding of a database that has none.
+const NO_ENCODING: &str = "SQL_ASCII";
 /// How often progress is told.
 const TELL: Duration = Duration::from_millis(250);
 
@@ -93,6 +95,21 @@ pub(super) async fn join(
     let pid = script::in_time(LINE_PATIENCE, begun).await.map_err(|error| failure(&error))?;
     pids.add(pid);
     Ok(connection)
+}
+
+/// Makes a session send and take bytes as they are where a database names no encoding: such bytes need not be text in
+/// any other one. Everywhere else the driver's own encoding holds, and the server converts.
+///
+/// # Errors
+/// The server's error.
+pub(in crate::runner) async fn speak_bytes(
+    connection: &mut PgConnection,
+    encoding: &str,
+) -> Result<(), sqlx::Error> {
+    if encoding != NO_ENCODING {
+        return Ok(());
+    }
+    script::send(connection, format!("SET client_encoding = '{NO_ENCODING}'")).await
 }
 
 /// Sessions that are at work, so that a cancel reaches them on the server.

@@ -141,6 +141,7 @@ impl Prove<'_> {
         let mut work = connector(scratch.address().clone()).open("drydock proof").await?;
         let mut admin = connector(scratch.admin_address()).open("drydock proof").await?;
         let catalogue = self.catalogue().await?;
+        super::speak_bytes(&mut work, &manifest.encoding).await.map_err(|error| failure(&error))?;
         let meter = Meter::new(self.events, self.index, "restored", 0.0, manifest.tables.len());
         let loaded = match manifest.kind {
             BackupKind::Deep => {

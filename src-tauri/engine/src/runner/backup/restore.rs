@@ -64,6 +64,7 @@ impl Restore {
         )
         .await
         .map_err(server)?;
+        super::speak_bytes(connection, &self.opened.stored.manifest.encoding).await.map_err(server)?;
         let meter = Meter::new(events, index, "restored", 0.0, self.tables.len());
         match &self.what {
             RestoreWhat::Rows { table, keys } => self.rows(connection, table, keys, &meter).await,

@@ -1,6 +1,6 @@
 //! Takes a backup: one snapshot, rows and hashes read beside each other, the manifest last.
 
-use super::{Keeper, Meter, Pids, cancelled, deep, join, lost, pulse, quick, sums};
+use super::{Keeper, Meter, NO_ENCODING, Pids, cancelled, deep, join, lost, pulse, quick, speak_bytes, sums};
 use crate::adapters::backups::{self, BackupKey, Draft, Stored, Writer};
 use crate::adapters::dumps::DeepScope;
 use crate::adapters::postgres::{backup, catalogue, failure::failure, observe, script};
@@ -11,7 +11,7 @@ use crate::domain::environment::Tier;
 use crate::domain::identity::TargetIdentity;
 use crate::domain::inventory::Inventory;
 use crate::domain::{Failure, FailureCode};
-use crate::planner::backup::{Selection, needed_bytes, select, size_words};
+use crate::planner::backup::{Selection, needed_bytes, select, size_words, too_wide};
 use crate::runner::events::Stream;
 use crate::runner::session::{Connector, LINE_PATIENCE};
 use bytes::Bytes;
@@ -169,7 +169,13 @@ impl BackUp<'_> {
         let inventory = script::in_time(patience, backup::inventory(&mut keeper.connection))
             .await
             .map_err(|error| lost(&error))?;
-        let selection = select(&inventory, self.request.kind, &self.request.scope);
+        let mut selection = select(&inventory, self.request.kind, &self.request.scope);
+        if selection.refusals.is_empty() {
+            let as_text = self.request.kind == BackupKind::Deep;
+            let wide = backup::too_wide(&mut keeper.connection, &inventory, &selection.tables, as_text);
+            let wide = script::in_time(patience, wide).await.map_err(|error| lost(&error))?;
+            selection.refusals = wide.iter().map(|table| too_wide(self.request.kind, table)).collect();
+        }
         if !selection.refusals.is_empty() {
             return Err(refused(&selection.refusals));
         }
@@ -215,6 +221,7 @@ impl BackUp<'_> {
                         without: &inventory.platform_schemas,
                         snapshot,
                         lock_timeout_ms: self.lock_timeout_ms,
+                        encoding: if inventory.encoding == NO_ENCODING { NO_ENCODING } else { "UTF8" },
                     };
                     deep::store_archive(self.connector, tool, &scope, &mut writer, &meter).await?;
                     writer.finish().await
@@ -222,6 +229,7 @@ impl BackUp<'_> {
                 (BackupKind::Deep, None) => Err(no_tool()),
                 (BackupKind::Quick, _) => {
                     let mut reading = join(self.connector, snapshot, self.lock_timeout_ms, pids).await?;
+                    speak_bytes(&mut reading, &inventory.encoding).await.map_err(|error| failure(&error))?;
                     let mut writer = Writer::create(folder, backups::ROWS, self.key)?;
                     quick::store_rows(&mut reading, tables, &mut writer, &meter).await?;
                     writer.finish().await

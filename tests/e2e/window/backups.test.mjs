@@ -66,7 +66,7 @@ async function restored(name, choose, lost) {
 async function evidence() {
   await window.click(mark("panel-backups"));
   await window.waitText(mark("headline"), /newest full backup to trust/i, 30);
-  await window.run("[...document.querySelectorAll('[data-testid=backup-table] tbody tr')].find((row) => /Deep|Full/i.test(row.textContent)).querySelector('button').click()");
+  await window.run("[...document.querySelectorAll('[data-testid=backup-table] tbody tr')].find((row) => /Deep[^]*Proven/.test(row.textContent)).querySelector('button').click()");
   await window.waitText("body", /Row hashes are the same/, 30);
 }
 

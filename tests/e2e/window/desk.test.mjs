@@ -46,6 +46,31 @@ async function until(words, seconds = 240) {
   }
 }
 
+/** Opens the evidence of a migration by a part of its name. */
+async function openMigration(name) {
+  await window.click(mark("panel-migrations"));
+  await window.wait(mark("migrations-table"), { seconds: 30 });
+  if ((await window.count(mark("unfold"))) > 0) await window.click(mark("unfold"));
+  await window.click(`[data-row$="${name}"]`);
+  await window.wait(mark("roll-back"), { seconds: 30 });
+}
+
+/** From the plan of a roll back, as it opens, to its end. */
+async function rolledBack(name) {
+  await window.waitText(mark("headline"), /ready for its dry run/i, 180);
+  await window.wait(mark("roll-back-goes"));
+  await sandbox.seen(`roll-back-${name}`);
+  await sandbox.next();
+  await window.waitText(mark("headline"), /worked/i, 120);
+  await sandbox.next();
+  await window.waitText(mark("headline"), /dry run worked/i, 60);
+  await sandbox.seen(`roll-back-${name}-tried`);
+  await sandbox.next();
+  await sandbox.tickAll("going back, nothing to keep");
+  await sandbox.confirm();
+  await window.waitText("body", /rolled back; the ledger says so/i, 120);
+}
+
 test("an environment that asks for a restore point, and a vault for the backup's key", async () => {
   await sandbox.makeVault();
   await window.click(mark("rail-env-sandbox"));
@@ -135,17 +160,16 @@ test("it is applied, verified, watched, and put away; all of it can be rolled ba
     await window.click(mark("evidence-deploy/applied"));
   });
   await window.waitText("body", /Roll back these migrations/, 60);
-  await window.run("[...document.querySelectorAll('button')].find((each) => /Roll back these migrations/.test(each.textContent)).click()");
-  await window.waitText(mark("headline"), /ready for its dry run/i, 180);
-  await sandbox.next();
-  await window.waitText(mark("headline"), /worked/i, 120);
-  await sandbox.next();
-  await window.waitText(mark("headline"), /dry run worked/i, 60);
-  await sandbox.seen("roll-back");
-  await sandbox.next();
-  await sandbox.tickAll("going back, nothing to keep");
-  await sandbox.confirm();
-  await window.waitText("body", /rolled back; the ledger says so/i, 120);
+  // Part of it first: the newest migration alone. Its indexes go, the tables stay.
+  await openMigration("performance_indexes");
+  await window.click(mark("roll-back-one"));
+  await rolledBack("partly");
+  assert.match(sandbox.elsewhere("SELECT to_regclass('\"mascots_projectId_createdAt_idx\"') IS NULL"), /^t/, "what it made is gone");
+  assert.match(sandbox.elsewhere("SELECT count(*) FROM pg_tables WHERE tablename ~ '^(mascot|pose)'"), /^1\d/, "the others stay");
+  // Then the one that made the 13 tables, with all that came after it.
+  await openMigration("add_mascot_studio_complete");
+  await window.click(mark("roll-back-later"));
+  await rolledBack("wholly");
   assert.match(sandbox.elsewhere("SELECT count(*) FROM pg_tables WHERE tablename ~ '^(mascot|pose)'"), /^0/, "what they made is gone");
   await window.click(mark("run-report"));
   assert.match(await window.waitText(mark("report-text"), /rolled back on/, 30), /applies them again[\s\S]*add_mascot_studio_complete\/`/);

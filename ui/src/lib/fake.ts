@@ -419,7 +419,7 @@ function gates(plan: Plan, report: DryRunReport | null): Gate[] {
       kind: "restore_point",
       title: "Restore point",
       outcome: production ? "unknown" : "pass",
-      evidence: production ? "backups are not built yet" : "not asked for here",
+      evidence: production ? "none that is newer than this plan" : "not asked for here",
       can_override: production,
     },
     {

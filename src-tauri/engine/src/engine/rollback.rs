@@ -477,15 +477,22 @@ fn cannot(manifest: &Manifest, rows: &RowsBack) -> Option<String> {
 /// What is lost, and what follows.
 fn said(back: &TakenBack, lost: &[LostTable], written: &[WrittenTable]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for table in lost {
-        let (title, destructive) = match table.rows {
-            Some(0.0) => (format!("{} goes; it is empty.", table.table), false),
-            Some(1.0) => (format!("{} goes, with the 1 row in it.", table.table), true),
-            Some(rows) => (format!("{} goes, with the {rows} rows in it.", table.table), true),
-            None => (format!("{} goes; how many rows are in it is not known.", table.table), true),
+    let empty: Vec<String> =
+        lost.iter().filter(|table| table.rows == Some(0.0)).map(|table| table.table.to_string()).collect();
+    let title = match empty.as_slice() {
+        [] => None,
+        [one] => Some(format!("{one} goes; it is empty.")),
+        many => Some(format!("{} tables go; they are empty: {}.", many.len(), many.join(", "))),
+    };
+    findings.extend(title.map(|title| Finding::new("table-goes", Outcome::Warn, title)));
+    for table in lost.iter().filter(|table| table.rows != Some(0.0)) {
+        let title = match table.rows {
+            Some(1.0) => format!("{} goes, with the 1 row in it.", table.table),
+            Some(rows) => format!("{} goes, with the {rows} rows in it.", table.table),
+            None => format!("{} goes; how many rows are in it is not known.", table.table),
         };
         let mut finding = Finding::new("table-goes", Outcome::Warn, title);
-        finding.destructive = destructive;
+        finding.destructive = true;
         findings.push(finding);
     }
     for statement in

@@ -10,15 +10,15 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-const TABLES: &str = "CREATE TABLE users (id serial PRIMARY KEY, email text UNIQUE NOT NULL, old text);
+pub const TABLES: &str = "CREATE TABLE users (id serial PRIMARY KEY, email text UNIQUE NOT NULL, old text);
 INSERT INTO users (email, old) SELECT 'u' || i || '@example.com', md5(i::text) FROM generate_series(1, 20000) i;
 CREATE TABLE orders (id integer PRIMARY KEY, who integer NOT NULL REFERENCES users (id), note text);
 INSERT INTO orders SELECT i, 1 + i % 20000, repeat(md5(i::text), 4) FROM generate_series(1, 60000) i;";
 
-const DAMAGE: &str =
+pub const DAMAGE: &str =
     "UPDATE users SET email = email || '.x' WHERE id % 3 = 0; DELETE FROM orders WHERE id % 7 = 0;";
 
-async fn image(connection: &mut PgConnection) -> String {
+pub async fn image(connection: &mut PgConnection) -> String {
     let gone = "SELECT to_regclass('orders') IS NULL";
     if text(connection, gone).await.as_deref() == Some("true") {
         return "without orders".to_owned();
@@ -30,7 +30,7 @@ async fn image(connection: &mut PgConnection) -> String {
     text(connection, sql).await.unwrap()
 }
 
-fn console(url: &str) -> Console {
+pub fn console(url: &str) -> Console {
     let mut console = Console::new(url);
     let file = console.root.path().join("passphrase");
     std::fs::write(&file, "a passphrase for faults\n").unwrap();
@@ -38,11 +38,11 @@ fn console(url: &str) -> Console {
     console
 }
 
-fn points() -> u32 {
+pub fn points() -> u32 {
     if std::env::var_os("DRYDOCK_FULL").is_some() { 20 } else { 4 }
 }
 
-fn report(name: &str, text: &str) {
+pub fn report(name: &str, text: &str) {
     if let Ok(folder) = std::env::var("DRYDOCK_REPORTS") {
         std::fs::write(std::path::Path::new(&folder).join(name), text).unwrap();
     }

@@ -9,6 +9,7 @@
 )]
 
 mod backups;
+mod beside;
 mod input;
 mod kills;
 mod lines;

@@ -1,5 +1,6 @@
 //! Backups, proofs and restores on real servers.
 
+mod beside;
 mod filler;
 pub mod harness;
 mod keeping;

@@ -10,6 +10,7 @@
 
 mod backup_cuts;
 mod backups;
+mod beside;
 mod input;
 mod kills;
 mod lines;

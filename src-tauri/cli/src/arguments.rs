@@ -201,13 +201,20 @@ pub enum Command {
         #[command(flatten)]
         on: On,
     },
-    /// Put a backup back. What is there now is backed up first.
+    /// Put a backup back, in place: what is there now is backed up first. Or make a new database from it.
     Restore {
         /// The backup's id or folder.
         backup: String,
         /// Only the rows of these tables.
         #[arg(long, value_name = "TABLE", value_delimiter = ',')]
         tables: Vec<String>,
+        /// Into a new database of this name on the target's server. Nothing that is there is touched.
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["tables", "swap"])]
+        into: Option<String>,
+        /// Into a new database that then gets the target's name; the one that is there is kept under another, and its
+        /// sessions are cut.
+        #[arg(long, conflicts_with = "tables")]
+        swap: bool,
         /// The backup is of another database: this target's name, typed; kept on record.
         #[arg(long, value_name = "NAME")]
         other_database: Option<String>,

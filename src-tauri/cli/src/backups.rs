@@ -189,6 +189,8 @@ pub struct RestoreWish<'a> {
     pub backup: &'a str,
     /// Only these tables.
     pub tables: &'a [String],
+    /// Where.
+    pub into: RestoreInto,
     /// The target's name, where the backup is of another database.
     pub other_database: Option<String>,
     /// Only say what it would lose.
@@ -209,12 +211,8 @@ pub async fn restore(
         [] => RestoreWhat::Everything,
         names => RestoreWhat::Tables { tables: tables(target, names) },
     };
-    let request = RestoreRequest {
-        backup_id: record.id,
-        what,
-        into: RestoreInto::Target,
-        other_database: wish.other_database,
-    };
+    let request =
+        RestoreRequest { backup_id: record.id, what, into: wish.into, other_database: wish.other_database };
     if wish.preview {
         let loss = engine.restore_loss(target, &request).await?;
         let mut text = format!("{}\n{}\n", loss.headline, loss.lead);
@@ -227,6 +225,13 @@ pub async fn restore(
                 number(table.changed),
                 number(table.deleted),
                 table.note.as_deref().map(|note| format!(" ({})", visible(note))).unwrap_or_default()
+            ));
+        }
+        for way in &loss.ways {
+            text.push_str(&format!(
+                "  {}: {}\n",
+                way.title,
+                way.closed.as_ref().map_or("open".to_owned(), |why| format!("closed: {}", visible(why)))
             ));
         }
         return Ok(Answer { code: exit::DONE, text, json: json!({ "outcome": "previewed", "loss": loss }) });

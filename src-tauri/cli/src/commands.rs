@@ -2,6 +2,7 @@
 
 use crate::arguments::{Arguments, Command, Confirm, On, Way};
 use crate::{backups, exit, freeze, seeds};
+use drydock_engine::domain::backup::RestoreInto;
 use drydock_engine::domain::change_set::DryRunReport;
 use drydock_engine::domain::environment::Tier;
 use drydock_engine::domain::migration::MigrationStatus;
@@ -120,9 +121,15 @@ async fn carry_out(engine: &Engine, command: Command) -> Result<Answer, Failure>
         Command::Prove { backup, on } => {
             backups::prove(engine, &target(engine, &on).await?, &on, &backup).await
         }
-        Command::Restore { backup, tables, other_database, preview, on, confirm } => {
+        Command::Restore { backup, tables, into, swap, other_database, preview, on, confirm } => {
             let target = target(engine, &on).await?;
-            let wish = backups::RestoreWish { backup: &backup, tables: &tables, other_database, preview };
+            let into = match into {
+                Some(name) => RestoreInto::NewDatabase { name },
+                None if swap => RestoreInto::Swap,
+                None => RestoreInto::Target,
+            };
+            let wish =
+                backups::RestoreWish { backup: &backup, tables: &tables, into, other_database, preview };
             backups::restore(engine, &target, &on, &confirm, wish).await
         }
         Command::Rollback { names, rows_back, from, preview, on, confirm } => {

@@ -400,10 +400,10 @@ test("restore by mouse: choose, lose, how, confirm by name, and its run", async 
   await mark(page, "restore-on").click();
   assert.equal(await mark(page, "restore-on").getAttribute("aria-disabled"), "true", "no way is chosen for anybody");
   await judge(page, "restore-how");
-  await mark(page, "into-swap").check();
+  await mark(page, "into-target").check();
   await mark(page, "restore-on").click();
   const stake = mark(page, "restore-stake");
-  for (const words of ["atelier on PostgreSQL 15.8", "Beside it, then swapped", "1,538 new rows gone, 477 changes gone", "4 sessions", "taken first", "the full backup of"])
+  for (const words of ["atelier on PostgreSQL 15.8", "In place, in one transaction", "1,538 new rows gone, 477 changes gone", "4 sessions", "taken first", "the full backup of"])
     await stake.getByText(words).first().waitFor();
   const act = mark(page, "restore-apply");
   assert.match(await act.textContent(), /^\s*Restore the deep backup of .* over production\s*$/);
@@ -419,7 +419,27 @@ test("restore by mouse: choose, lose, how, confirm by name, and its run", async 
   await judge(page, "restore-run-ended");
 });
 
-test("restore by keyboard: some tables into a new database, back and forth, Esc keeps all", async () => {
+test("swapped: who is cut off, and what the old database is kept as", async () => {
+  const page = await visit(opened);
+  await restore(page, "how");
+  await mark(page, "into-swap").check();
+  await mark(page, "restore-on").click();
+  const stake = mark(page, "restore-stake");
+  for (const words of ["Beside it, then swapped", "Cut off", "4 sessions", "kept on the server as atelier_before_20261129_1402"])
+    await stake.getByText(words).first().waitFor();
+  const dialog = mark(page, "restore-dialog");
+  await dialog.getByText("3 of web (user shop)").waitFor();
+  await dialog.getByText("they stay in atelier_before_20261129_1402").waitFor();
+  const act = mark(page, "restore-apply");
+  assert.equal(await act.getAttribute("aria-disabled"), "true", "the rows that stay behind are ticked first");
+  await judge(page, "restore-swap");
+  await mark(page, "confirm-tick").check();
+  await mark(page, "confirm-name").fill("atelier-production");
+  await act.click();
+  await headline(page, "The backup is restored.");
+});
+
+test("restore by keyboard: some tables make no database, everything does, Esc keeps all", async () => {
   const page = await visit(opened);
   await mark(page, "backup-restore").focus();
   await page.keyboard.press("Enter");
@@ -439,13 +459,23 @@ test("restore by keyboard: some tables into a new database, back and forth, Esc 
   await mark(page, "into-target").waitFor();
   assert.equal(await focusedOn(page, "testid"), "into-target");
   assert.ok(await mark(page, "into-swap").isDisabled(), "only everything can be swapped");
+  assert.ok(await mark(page, "into-new_database").isDisabled(), "only everything makes a database");
+  await mark(page, "restore-back").click();
+  await mark(page, "restore-back").click();
+  await mark(page, "restore-everything").focus();
+  await page.keyboard.press("Space");
+  await page.keyboard.press("Enter");
+  await mark(page, "loss-table").waitFor();
+  await mark(page, "restore-on").focus();
+  await page.keyboard.press("Enter");
+  await mark(page, "into-target").waitFor();
   await page.keyboard.press("ArrowUp");
   assert.ok(await mark(page, "into-new_database").isChecked());
   await mark(page, "restore-name").fill("atelier_look");
   await page.keyboard.press("Enter");
   await mark(page, "restore-stake").getByText("none needed").waitFor();
   assert.equal(await focusedOn(page, "testid"), "confirm-name");
-  assert.match(await mark(page, "restore-apply").textContent(), /Restore 2 tables of .* into a new database atelier_look/);
+  assert.match(await mark(page, "restore-apply").textContent(), /Restore the deep backup of .* into a new database atelier_look/);
   await mark(page, "restore-back").click();
   await mark(page, "into-new_database").waitFor();
   await page.keyboard.press("Escape");

@@ -122,3 +122,30 @@ test("a migration is rolled back, and what it would lose is said before", async 
   await sandbox.seen("rolled-back");
   assert.match(sandbox.elsewhere("SELECT to_regclass('sign_in_events') IS NULL"), /^t/, "what it made is gone");
 });
+
+test("a backup becomes a new database beside the one that is there", async () => {
+  const before = sandbox.elsewhere("SELECT count(*) FROM pg_database");
+  await window.click(mark("panel-backups"));
+  await window.waitText(mark("headline"), /backup/i, 30);
+  await window.run("[...document.querySelectorAll('[data-testid=backup-table] tbody tr')].find((row) => /full|deep/i.test(row.textContent)).querySelector('button').click()");
+  await window.wait(`${mark("backup-restore")}:not([aria-disabled=true])`, { seconds: 30 });
+  await window.click(mark("backup-restore"));
+  await window.wait(mark("restore-steps"));
+  await window.click(mark("restore-on"));
+  await window.wait(mark("loss-again"), { seconds: 60 });
+  await window.click(`${mark("restore-on")}:not([aria-disabled=true])`);
+  await window.click(mark("into-new_database"));
+  await window.wait(mark("restore-name"));
+  const name = await window.run(`return document.querySelector('${mark("restore-name")}').value`);
+  assert.match(name, /_\d{8}_\d{4}$/, "a free name is offered");
+  await sandbox.seen("beside-how");
+  await window.click(mark("restore-on"));
+  await window.waitText(mark("restore-stake"), /a new database/, 60);
+  await sandbox.seen("beside-confirm");
+  await window.click(`${mark("restore-apply")}:not([aria-disabled=true])`);
+  await window.waitText("body", /make an environment for it/, 120);
+  await sandbox.seen("beside-made");
+  const made = sandbox.elsewhere(`SELECT count(*) FROM pg_database WHERE datname = '${name}'`);
+  assert.match(made, /\b1\b/, "it has its name");
+  assert.notEqual(sandbox.elsewhere("SELECT count(*) FROM pg_database"), before);
+});

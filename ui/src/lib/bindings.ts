@@ -1658,6 +1658,30 @@ imported: string | null;
  */
 has_key: boolean }
 /**
+ * A database that a restore makes beside the target.
+ */
+export type Beside = { 
+/**
+ * Its name until all of it is in and was compared; a drawn one, nobody else's.
+ */
+making: string; 
+/**
+ * The name that it gets then.
+ */
+name: string; 
+/**
+ * The name that the database of that name is kept under; `None`: there is none, and nothing is touched.
+ */
+kept_as: string | null; 
+/**
+ * What it is.
+ */
+form: DatabaseForm; 
+/**
+ * Owners and rights as they were.
+ */
+with_owners: boolean }
+/**
  * A block of a profile.
  */
 export type BlockSummary = { 
@@ -2094,6 +2118,42 @@ id: string;
  * Where the secret is kept.
  */
 kept: Keeping }
+/**
+ * What a database is made as.
+ */
+export type DatabaseForm = { 
+/**
+ * Owner; `None`: who makes it.
+ */
+owner: string | null; 
+/**
+ * Encoding.
+ */
+encoding: string; 
+/**
+ * `LC_COLLATE`.
+ */
+collate: string; 
+/**
+ * `LC_CTYPE`.
+ */
+ctype: string; 
+/**
+ * `c` libc, `i` ICU, `b` the server's own.
+ */
+provider: string; 
+/**
+ * Locale of ICU or of the server's own.
+ */
+locale: string | null; 
+/**
+ * Rules of ICU.
+ */
+rules: string | null; 
+/**
+ * Tablespace; `None`: the server's usual one.
+ */
+tablespace: string | null }
 /**
  * What is still missing before an apply, and after it?
  */
@@ -5248,7 +5308,11 @@ schemas: string[];
 /**
  * What it loses, as it was read when the plan was made.
  */
-loss: LossTotals }
+loss: LossTotals; 
+/**
+ * The database that is made for it; `None`: it happens in place.
+ */
+beside?: Beside | null }
 /**
  * A way to restore.
  */

@@ -93,7 +93,7 @@ function loss(scenario: string, request: RestoreRequest): RestoreLoss {
         into: { kind: "new_database", name: "atelier_restored" },
         title: "Into a new database",
         detail: "Nothing that is there is touched. The app goes on with the old one.",
-        closed: null,
+        closed: whole ? null : "Only everything of a deep backup of the whole database makes a database.",
       },
     ],
     read_at: ago(0),
@@ -156,11 +156,13 @@ export function restoreCommands({ scenario, pace, worldOf, plan }: Shell): Resto
     },
     async restorePlan(id, request) {
       await wait(pace);
-      const beside = request.into.kind === "new_database";
+      const { into } = request;
+      const beside = into.kind === "new_database";
+      const database = into.kind === "new_database" ? into.name : "atelier";
       const scope = { kind: "whole" as const };
       const made = plan(worldOf(id), { kind: "restore", words: "everything from the backup of 14:02" }, [
         { kind: "check" },
-        ...(beside
+        ...(into.kind !== "target"
           ? []
           : [
               {
@@ -178,6 +180,25 @@ export function restoreCommands({ scenario, pace, worldOf, plan }: Shell): Resto
           tables: [],
           schemas: [],
           loss: { new: 0, changed: 0, deleted: 0, unknown: 0 },
+          beside:
+            into.kind === "target"
+              ? null
+              : {
+                  making: `${database}_drydock_1a2b3c4d`,
+                  name: database,
+                  kept_as: beside ? null : "atelier_before_20261129_1402",
+                  form: {
+                    owner: null,
+                    encoding: "UTF8",
+                    collate: "C",
+                    ctype: "C",
+                    provider: "c",
+                    locale: null,
+                    rules: null,
+                    tablespace: null,
+                  },
+                  with_owners: true,
+                },
         },
         { kind: "verify" },
       ]);
@@ -185,17 +206,39 @@ export function restoreCommands({ scenario, pace, worldOf, plan }: Shell): Resto
       const shut = scenario === "restore-gate";
       made.plan.findings = beside
         ? []
-        : [
-            {
-              check: "restore-overwrites",
-              outcome: "warn",
-              title: "Overwrites what was written since the backup.",
-              detail: "What is there now is kept in a backup that is taken first.",
-              migration: null,
-              statement: null,
-              destructive: true,
-            },
-          ];
+        : into.kind === "swap"
+          ? [
+              {
+                check: "swap-late-rows",
+                outcome: "warn",
+                title:
+                  "Rows written until the names are exchanged are not in the new database; they stay in atelier_before_20261129_1402.",
+                detail: "",
+                migration: null,
+                statement: null,
+                destructive: true,
+              },
+              {
+                check: "sessions",
+                outcome: "warn",
+                title: "4 sessions are cut when the names are exchanged: 3 of web (user shop), 1 of psql (user ada).",
+                detail: "",
+                migration: null,
+                statement: null,
+                destructive: false,
+              },
+            ]
+          : [
+              {
+                check: "restore-overwrites",
+                outcome: "warn",
+                title: "Overwrites what was written since the backup.",
+                detail: "What is there now is kept in a backup that is taken first.",
+                migration: null,
+                statement: null,
+                destructive: true,
+              },
+            ];
       made.gates = made.gates.map((gate) =>
         gate.kind === "fingerprint" && shut
           ? { ...gate, outcome: "block", evidence: "catalogue moved since the comparison" }

@@ -164,7 +164,11 @@ export function stepWords(step: Step): { verb: string; subject: string; how: str
       return {
         verb: "Restore",
         subject: count(step.tables.length, "table"),
-        how: "In one transaction, compared before it is committed.",
+        how: !step.beside
+          ? "In one transaction, compared before it is committed."
+          : step.beside.kept_as === null
+            ? `Into a new database ${step.beside.name}. It gets its name when it was compared.`
+            : `Into a new ${step.beside.name}, compared, then exchanged by name. The one before is kept as ${step.beside.kept_as}.`,
       };
     case "roll_back":
       return {

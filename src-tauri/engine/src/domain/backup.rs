@@ -730,17 +730,70 @@ pub struct RestoreStep {
     pub schemas: Vec<String>,
     /// What it loses, as it was read when the plan was made.
     pub loss: LossTotals,
+    /// The database that is made for it; `None`: it happens in place.
+    #[serde(default)]
+    pub beside: Option<Beside>,
+}
+
+/// A database that a restore makes beside the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct Beside {
+    /// Its name until all of it is in and was compared; a drawn one, nobody else's.
+    pub making: String,
+    /// The name that it gets then.
+    pub name: String,
+    /// The name that the database of that name is kept under; `None`: there is none, and nothing is touched.
+    pub kept_as: Option<String>,
+    /// What it is.
+    pub form: DatabaseForm,
+    /// Owners and rights as they were.
+    pub with_owners: bool,
+}
+
+/// What a database is made as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct DatabaseForm {
+    /// Owner; `None`: who makes it.
+    pub owner: Option<String>,
+    /// Encoding.
+    pub encoding: String,
+    /// `LC_COLLATE`.
+    pub collate: String,
+    /// `LC_CTYPE`.
+    pub ctype: String,
+    /// `c` libc, `i` ICU, `b` the server's own.
+    pub provider: String,
+    /// Locale of ICU or of the server's own.
+    pub locale: Option<String>,
+    /// Rules of ICU.
+    pub rules: Option<String>,
+    /// Tablespace; `None`: the server's usual one.
+    pub tablespace: Option<String>,
 }
 
 impl RestoreStep {
+    /// What is at the target's address afterwards is another database than before, or what is in it is.
+    pub fn takes_its_place(&self) -> bool {
+        !matches!(self.request.into, RestoreInto::NewDatabase { .. })
+    }
+
     /// What comes back, in words.
     pub fn words(&self) -> String {
         let rows: f64 = self.tables.iter().map(|table| table.rows).sum();
-        match (&self.request.what, self.tables.len()) {
+        let what = match (&self.request.what, self.tables.len()) {
             (RestoreWhat::Rows { table, keys }, _) if keys.len() == 1 => format!("1 row of {table}"),
             (RestoreWhat::Rows { table, keys }, _) => format!("{} rows of {table}", keys.len()),
             (_, 1) => format!("{rows} rows of 1 table"),
             (_, tables) => format!("{rows} rows of {tables} tables"),
+        };
+        match &self.beside {
+            Some(Beside { name, kept_as: None, .. }) => format!("{what} into a new database {name}"),
+            Some(Beside { name, kept_as: Some(kept), .. }) => {
+                format!("{what} into a new {name}; the one before is kept as {kept}")
+            }
+            None => what,
         }
     }
 }

@@ -21,6 +21,7 @@ mod status;
 mod verification;
 
 pub use observe::Observation;
+use observe::while_it_answers;
 pub use plans::ApplyOptions;
 pub use settings::{RowsKept, Settings, Theme};
 pub use verification::AppAnswers;

@@ -11,6 +11,7 @@ use crate::domain::ledger::LedgerRow;
 use crate::domain::migration::{ForeignLedger, LedgerPresence};
 use crate::domain::{Failure, FailureCode};
 use crate::runner;
+use crate::runner::backup::pulse;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
 
@@ -39,6 +40,22 @@ pub struct Observation {
     pub round_trip_ms: f64,
     /// When.
     pub read_at: DateTime<Utc>,
+}
+
+/// Does something that asks a target many questions, each of which may take long, and ends it as soon as the line no
+/// longer answers.
+///
+/// # Errors
+/// What `work` answers, or that the line is lost.
+pub(super) async fn while_it_answers<T>(
+    target: &Target,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut line = target.connector.open_reading("drydock line").await?;
+    tokio::select! {
+        done = work => done,
+        failure = pulse(&mut line) => Err(failure),
+    }
 }
 
 impl Engine {

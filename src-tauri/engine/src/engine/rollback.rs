@@ -3,7 +3,7 @@
 
 use super::plans::{Draft, identity_changed, no_transaction_pooler};
 use super::status::read_set;
-use super::{Engine, Target};
+use super::{Engine, Target, while_it_answers};
 use crate::adapters::postgres::{catalogue, failure::failure};
 use crate::domain::backup::{BackupRecord, BackupState, Manifest, ProofState, StoredTable, TableName};
 use crate::domain::catalogue::Catalogue;
@@ -46,6 +46,14 @@ impl Engine {
         request: RollBackRequest,
     ) -> Result<PlanReview, Failure> {
         no_transaction_pooler(target)?;
+        while_it_answers(target, self.roll_back_planned(target, request)).await
+    }
+
+    async fn roll_back_planned(
+        &self,
+        target: &Target,
+        request: RollBackRequest,
+    ) -> Result<PlanReview, Failure> {
         let set = read_set(target).await?;
         let observation = self.observe(target).await?;
         if let IdentityVerdict::Different { reasons } = &observation.verdict {

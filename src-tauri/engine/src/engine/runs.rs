@@ -3,6 +3,7 @@
 use super::plans::{Scripts, no_transaction_pooler};
 use super::{ApplyOptions, Engine, Live, Target};
 use crate::adapters::store::{AuditEntry, NewRun};
+use crate::domain::backup::RestoreStep;
 use crate::domain::change_set::{DryRunReport, Tried};
 use crate::domain::plan::{Confirmation, Plan, PlanPurpose};
 use crate::domain::run::{
@@ -283,6 +284,7 @@ impl Engine {
         let (engine, target, id) = (self.clone(), target.clone(), run.id.clone());
         tokio::spawn(async move {
             let (purpose, events) = (apply.plan.purpose.clone(), apply.events.clone());
+            let takes_its_place = apply.plan.restore().is_some_and(RestoreStep::takes_its_place);
             engine.checks_before(&target, &purpose, &id, &events).await;
             match apply.execute().await {
                 Ok(run) => {
@@ -296,7 +298,7 @@ impl Engine {
                         tracing::error!(code = %failure.code, "what was taken back could not be marked");
                     }
                     if run.status == RunStatus::Succeeded {
-                        if matches!(purpose, PlanPurpose::Restore { .. }) {
+                        if takes_its_place {
                             engine.pin_restored(&target).await;
                         }
                         engine.follow_ledger(&target).await;
@@ -547,8 +549,15 @@ impl Engine {
     /// # Errors
     /// [`FailureCode::RunUnknown`], [`FailureCode::Store`].
     pub async fn examine_run(&self, target: Option<&Target>, id: &str) -> Result<Examination, Failure> {
+        let before = self.store().run(id).await?.status;
         let examination = examine::examine(self.store(), target.map(|target| &target.connector), id).await?;
         let plan = self.store().plan(&examination.run.plan_id).await?;
+        if let Some(target) = target
+            && (before, examination.run.status) == (RunStatus::NeedsAttention, RunStatus::Succeeded)
+            && plan.restore().is_some_and(RestoreStep::takes_its_place)
+        {
+            self.pin_restored(target).await;
+        }
         if examination.run.kind == RunKind::Apply {
             self.after_rows(&plan, &examination.run).await?;
         }

@@ -238,8 +238,10 @@ pub fn frozen(freeze: &Freeze) -> Gate {
 /// What covers a restore.
 fn restore_point_of(step: &RestoreStep) -> String {
     match step.request.into {
-        RestoreInto::Target | RestoreInto::Swap => {
-            "a backup of what is there now is taken first, in this run".to_owned()
+        RestoreInto::Target => "a backup of what is there now is taken first, in this run".to_owned(),
+        RestoreInto::Swap => {
+            let kept = step.beside.as_ref().and_then(|beside| beside.kept_as.as_deref()).unwrap_or_default();
+            format!("the database that is there now is kept on the server as {kept}; it is no backup")
         }
         RestoreInto::NewDatabase { .. } => "nothing that is there is touched".to_owned(),
     }
@@ -279,8 +281,13 @@ fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String
         return (Outcome::Warn, words.to_owned());
     }
     if plan.restore().is_some() {
-        let words = "cannot be tried; what it replaces is shown, and it is compared before it is committed";
-        return (Outcome::Warn, words.to_owned());
+        let words = match plan.restore().map(|step| &step.request.into) {
+            Some(RestoreInto::NewDatabase { .. }) => "not needed: what is there is not touched",
+            Some(RestoreInto::Swap) => "cannot be tried; it is compared before the names are exchanged",
+            _ => "cannot be tried; what it replaces is shown, and it is compared before it is committed",
+        };
+        let harmless = plan.restore().is_some_and(|step| !step.takes_its_place());
+        return (if harmless { Outcome::Pass } else { Outcome::Warn }, words.to_owned());
     }
     if !needs_dry_run(plan) {
         return (Outcome::Pass, "nothing runs; the ledger rows are shown exactly".to_owned());
@@ -326,8 +333,18 @@ fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String
 
 fn lock_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
     let Some(report) = dry_run.filter(|report| report.digest == plan.digest) else {
-        return if plan.restore().is_some() {
-            (Outcome::Warn, "the tables it replaces are locked until it is done".to_owned())
+        return if let Some(step) = plan.restore() {
+            match step.request.into {
+                RestoreInto::Target => {
+                    (Outcome::Warn, "the tables it replaces are locked until it is done".to_owned())
+                }
+                RestoreInto::Swap => {
+                    let words =
+                        "no table is locked; who comes while the names are exchanged waits for seconds";
+                    (Outcome::Warn, words.to_owned())
+                }
+                RestoreInto::NewDatabase { .. } => (Outcome::Pass, "none on what is there".to_owned()),
+            }
         } else if plan.call().is_some() {
             (Outcome::Warn, "the app's own; not measured".to_owned())
         } else if needs_dry_run(plan) {

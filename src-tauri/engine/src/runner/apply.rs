@@ -4,6 +4,7 @@
 mod apart;
 pub mod app;
 mod atomic;
+pub mod beside;
 mod lost;
 pub mod restore;
 pub mod rows;
@@ -17,6 +18,7 @@ use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::script::{self, Leftover};
 use crate::adapters::postgres::{ledger, observe};
 use crate::adapters::store::Store;
+use crate::domain::backup::RestoreStep;
 use crate::domain::plan::{Fingerprint, MigrateStep, Plan, Step};
 use crate::domain::run::{Run, RunEventKind, RunStatus, StepStatus};
 use crate::domain::statement::ScriptMode;
@@ -134,6 +136,9 @@ impl Apply {
         self.run.failure = failure;
         self.run.ended_at = Some(Utc::now());
         self.run.aftermath = aftermath(&self.run);
+        if status == RunStatus::Succeeded {
+            self.run.aftermath.extend(self.plan.restore().map(beside::afterwards).unwrap_or_default());
+        }
         let run = self.run.clone();
         self.store
             .end_run(
@@ -247,9 +252,16 @@ impl Apply {
                 Step::BackUp(_) => self.back_up_first().await,
                 // A run of its own.
                 Step::Prove(_) => Ok(None),
+                Step::Restore(RestoreStep { beside: Some(beside), .. }) => {
+                    self.restore_beside(sessions, index, beside).await
+                }
                 Step::Restore(_) | Step::RollBack(_) => self.in_one_transaction(sessions, index).await,
                 Step::Verify if self.plan.restore().is_some() => {
-                    Ok(Some("rows, counts and sequences were compared before it was committed".to_owned()))
+                    let beside = self.plan.restore().is_some_and(|step| step.beside.is_some());
+                    Ok(Some(format!(
+                        "rows, counts and sequences were compared before it {}",
+                        if beside { "got its name" } else { "was committed" }
+                    )))
                 }
                 Step::Verify if self.plan.is_of_rows() => Ok(Some(self.read_checks().await)),
                 Step::Verify => self.verify(sessions).await.map(Some),

@@ -1,10 +1,13 @@
 //! What became of a run whose console was killed or whose line was lost: journal and server side by
 //! side. Reads only; nothing is ever sent again.
 
+mod beside;
+
+use super::apply::beside::afterwards;
 use super::apply::rows::committing;
 use super::session::Connector;
 use crate::adapters::postgres::failure::failure;
-use crate::adapters::postgres::{ledger, observe, trial};
+use crate::adapters::postgres::{databases, ledger, observe, trial};
 use crate::adapters::store::Store;
 use crate::domain::ledger::LedgerRow;
 use crate::domain::plan::{Plan, Step};
@@ -39,11 +42,7 @@ pub async fn examine(
         Err(failure) => return Ok(unreachable(run, failure)),
     };
     let alive = !server.alive.is_empty();
-    let rows: Vec<ExaminedStep> = run
-        .steps
-        .iter()
-        .map(|step| examined(step, plan.steps.get(step.index as usize), &run, &server))
-        .collect();
+    let rows: Vec<ExaminedStep> = run.steps.iter().map(|step| examined(step, &plan, &run, &server)).collect();
     let open = rows.iter().any(|row| row.outcome == StepStatus::Started);
     let failed = rows.iter().any(|row| row.outcome == StepStatus::Failed);
     let mut examination = Examination {
@@ -58,7 +57,7 @@ pub async fn examine(
     };
     words(&mut examination, alive, open, failed, &plan);
     if examination.run.status == RunStatus::NeedsAttention && !alive && !open {
-        settle(store, &mut examination, failed).await?;
+        settle(store, &mut examination, failed, &plan).await?;
     }
     Ok(examination)
 }
@@ -70,6 +69,8 @@ struct Server {
     alive: Vec<(i32, String, observe::SessionState)>,
     /// What became of the transaction that was about to be committed; `None`: none was, or nobody knows.
     fate: Option<String>,
+    /// All databases, where the run made one.
+    databases: Vec<databases::Named>,
 }
 
 async fn read(
@@ -99,7 +100,16 @@ async fn read(
     } else {
         Vec::new()
     };
-    let same_database = facts.database_oid == plan.identity.database_oid
+    let beside = plan.restore().and_then(|step| step.beside.as_ref());
+    let databases = match beside {
+        Some(_) => connector.read(databases::all(connection)).await.map_err(|error| failure(&error))?,
+        None => Vec::new(),
+    };
+    // Where the databases were exchanged, the one that was made answers now.
+    let exchanged = beside.and_then(|beside| beside.kept_as.as_ref()).is_some_and(|kept| {
+        databases.iter().any(|found| found.name == *kept && found.oid == plan.identity.database_oid)
+    });
+    let same_database = (exchanged || facts.database_oid == plan.identity.database_oid)
         && facts.system_identifier == plan.identity.system_identifier
         && facts.database == plan.identity.database;
     let sent = run.steps.iter().find_map(|step| committing(step.note.as_deref()));
@@ -109,10 +119,16 @@ async fn read(
         }
         None => None,
     };
-    Ok(Server { rows, has_ledger: facts.has_ledger(), same_database, alive, fate })
+    Ok(Server { rows, has_ledger: facts.has_ledger(), same_database, alive, fate, databases })
 }
 
-fn examined(step: &RunStep, planned: Option<&Step>, run: &Run, server: &Server) -> ExaminedStep {
+fn examined(step: &RunStep, plan: &Plan, run: &Run, server: &Server) -> ExaminedStep {
+    let planned = plan.steps.get(step.index as usize);
+    let beside = match planned {
+        Some(Step::Restore(restore)) => restore.beside.as_ref(),
+        _ => None,
+    };
+    let begun = !matches!(step.status, StepStatus::Queued | StepStatus::NotRun);
     let journal = match step.status {
         StepStatus::Queued | StepStatus::NotRun => "not started".to_owned(),
         StepStatus::Started | StepStatus::Waiting => "started, no end".to_owned(),
@@ -122,6 +138,9 @@ fn examined(step: &RunStep, planned: Option<&Step>, run: &Run, server: &Server) 
     };
     let (words, outcome) = if run.kind == RunKind::DryRun {
         dry(step, server)
+    } else if let Some(beside) = beside.filter(|_| begun && step.status != StepStatus::Done) {
+        let before = plan.identity.database_oid;
+        beside::on_server(beside, step, before, &server.databases, !server.alive.is_empty())
     } else if !server.same_database {
         ("another database answers here".to_owned(), step.status)
     } else {
@@ -306,7 +325,14 @@ fn words(examination: &mut Examination, alive: bool, open: bool, failed: bool, p
     if plan.restore().is_some() || plan.roll_back().is_some() {
         let verbs = ["Restore", "Roll back"];
         let step = examination.rows.iter().find(|row| verbs.contains(&row.step.verb.as_str()));
-        let (headline, next) = match step.map(|row| row.outcome) {
+        let outcome = step.map(|row| row.outcome);
+        if let Some(beside) = plan.restore().and_then(|step| step.beside.as_ref()) {
+            let (headline, next) = beside::headline(beside, outcome);
+            examination.headline = headline;
+            examination.next = vec![next];
+            return;
+        }
+        let (headline, next) = match outcome {
             Some(StepStatus::Done) => ("It got in, all of it.", NextButton::Nothing),
             Some(StepStatus::Started) => (
                 "Whether it got in is not known: the server does not know the transaction any more.",
@@ -388,7 +414,12 @@ fn unreachable(run: Run, failure: Failure) -> Examination {
 }
 
 /// Records the outcome that the server has proven.
-async fn settle(store: &Store, examination: &mut Examination, failed: bool) -> Result<(), Failure> {
+async fn settle(
+    store: &Store,
+    examination: &mut Examination,
+    failed: bool,
+    plan: &Plan,
+) -> Result<(), Failure> {
     let steps: Vec<RunStep> = examination
         .rows
         .iter()
@@ -418,7 +449,10 @@ async fn settle(store: &Store, examination: &mut Examination, failed: bool) -> R
                 .next("Make a new plan for what is left.")
         })
     });
-    let aftermath = vec![examination.headline.clone()];
+    let mut aftermath = vec![examination.headline.clone()];
+    if status == RunStatus::Succeeded {
+        aftermath.extend(plan.restore().map(afterwards).unwrap_or_default());
+    }
     store.end_run(&examination.run.id, status, cut.as_ref(), &aftermath, &steps, Utc::now()).await?;
     examination.run = store.run(&examination.run.id).await?;
     Ok(())

@@ -131,6 +131,8 @@ impl RollBack {
                 .position(|(rows, other)| rows.columns.is_some() && other.table == table.table)
                 .map(|number| format!("pg_temp.drydock_back_{number}"))
         };
+        let encoding = &source.opened.stored.manifest.encoding;
+        super::backup::speak_bytes(connection, encoding).await.map_err(|error| failure(&error))?;
         read_in(connection, &source.opened, source.toolkit.as_ref(), &source.tables, &staged, &meter).await?;
         for (number, (rows, table)) in pairs.iter().enumerate() {
             let Some(columns) = &rows.columns else { continue };

@@ -113,9 +113,13 @@ pub(super) fn aftermath(run: &Run) -> Vec<String> {
                 Some(note) => format!("{note}."),
                 None => "All of it got in.".to_owned(),
             },
-            StepStatus::TakenBack | StepStatus::Failed => {
-                "All of it was taken back; the database is as it was.".to_owned()
-            }
+            // A database that was left on the server is named there.
+            StepStatus::Failed | StepStatus::TakenBack => run
+                .failure
+                .as_ref()
+                .filter(|_| step.status == StepStatus::Failed)
+                .and_then(|failure| failure.unchanged.clone())
+                .unwrap_or_else(|| "All of it was taken back; the database is as it was.".to_owned()),
             StepStatus::NotRun => "Nothing of it was done.".to_owned(),
             _ => "Whether it got in is not known.".to_owned(),
         });

@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod clear;
 pub mod connect;
 pub mod copy;
+pub mod databases;
 pub mod doctor;
 pub mod failure;
 pub mod identity;

@@ -3,6 +3,7 @@
 //! A backup is read in one snapshot. One session holds the snapshot and shows that the line is alive; another one
 //! hashes rows on it; the rows themselves are read by a third one (quick) or by `pg_dump` (deep).
 
+pub mod beside;
 mod deep;
 pub mod load;
 pub mod loss;
@@ -10,6 +11,7 @@ pub mod prove;
 mod quick;
 pub mod restore;
 pub mod rows;
+pub mod schema;
 pub mod sums;
 mod take;
 
@@ -60,8 +62,8 @@ impl Keeper {
     }
 }
 
-/// Speaks on a session that holds a snapshot, until its line is lost.
-pub(in crate::runner) async fn pulse(connection: &mut PgConnection) -> Failure {
+/// Speaks on a session that rests, until its line is lost.
+pub(crate) async fn pulse(connection: &mut PgConnection) -> Failure {
     loop {
         tokio::time::sleep(PULSE).await;
         let spoken = script::send(connection, "SELECT 1".to_owned());

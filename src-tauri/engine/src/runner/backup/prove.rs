@@ -2,20 +2,17 @@
 //! good exit, proves nothing.
 
 use super::load::{Loaded, Manners, Opened, Parts, Source, copy_segment, load};
-use super::{Meter, cancelled, sums};
-use crate::adapters::backups::{CATALOGUE, verify_files};
+use super::{Meter, cancelled, schema, sums};
+use crate::adapters::backups::verify_files;
 use crate::adapters::dumps::ArchiveWish;
-use crate::adapters::postgres::{backup, catalogue, failure::failure, scratch, script};
+use crate::adapters::postgres::{backup, failure::failure, script};
 use crate::adapters::sandbox::{Sandbox, ScratchDatabase, Toolkit};
-use crate::checks::drift::{Attribution, compare};
 use crate::domain::backup::{BackupKind, Manifest, Proof, ProofFact, ProofState};
 use crate::domain::catalogue::Catalogue;
-use crate::domain::drift::DriftSide;
 use crate::domain::inventory::Inventory;
 use crate::domain::{Failure, FailureCode, Outcome};
 use crate::planner::describe;
 use crate::runner::events::Stream;
-use crate::runner::rendering::render_live;
 use crate::runner::session::Connector;
 use chrono::Utc;
 use sqlx::postgres::PgConnection;
@@ -140,7 +137,7 @@ impl Prove<'_> {
         };
         let mut work = connector(scratch.address().clone()).open("drydock proof").await?;
         let mut admin = connector(scratch.admin_address()).open("drydock proof").await?;
-        let catalogue = self.catalogue().await?;
+        let catalogue = schema::catalogue_of(self.opened).await?;
         super::speak_bytes(&mut work, &manifest.encoding).await.map_err(|error| failure(&error))?;
         let meter = Meter::new(self.events, self.index, "restored", 0.0, manifest.tables.len());
         let loaded = match manifest.kind {
@@ -175,14 +172,6 @@ impl Prove<'_> {
             );
         }
         Ok(())
-    }
-
-    async fn catalogue(&self) -> Result<Catalogue, Failure> {
-        let bytes = self.opened.stored.read_all(CATALOGUE, &self.opened.key).await?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            Failure::new(FailureCode::BackupDamaged, "The backup's catalogue cannot be read.")
-                .why(error.to_string())
-        })
     }
 
     /// Makes tables like those of the backup, and reads the rows in.
@@ -318,7 +307,7 @@ impl Prove<'_> {
     async fn schema_compared(
         &self,
         work: &mut PgConnection,
-        mut stored: Catalogue,
+        stored: Catalogue,
         loaded: Outcome,
         facts: &mut Vec<ProofFact>,
         notes: &mut Vec<String>,
@@ -331,42 +320,17 @@ impl Prove<'_> {
             );
             return Ok(());
         }
-        let restored = catalogue::read(work, &manifest.schemas).await.map_err(|error| failure(&error))?;
-        let here = scratch::version(work).await.map_err(|error| failure(&error))?;
-        let there = manifest.identity.version_words().replace("PostgreSQL ", "");
-        let major = |version: &str| version.split('.').next().unwrap_or_default().to_owned();
-        let gap = (major(&here) != major(&there))
-            .then(|| format!("the backup is of PostgreSQL {there}, the scratch server is PostgreSQL {here}"));
-        let not_comparable = render_live(work, &restored, &mut stored, gap.as_deref())
+        let found = schema::compared(work, manifest, stored, "the scratch server")
             .await
             .map_err(|error| failure(&error))?;
-        let attribution = Attribution {
-            culprit: &|_| None,
-            settled_by: &|_| None,
-            not_comparable: &not_comparable,
-            same_major: gap.is_none(),
-        };
-        let mut differences = Vec::new();
-        for difference in compare(&restored, &stored, &attribution) {
-            let object = &difference.object;
-            match difference.side {
-                DriftSide::MissingLive => {
-                    differences.push(format!("{object} was not there when it was stored."))
-                }
-                DriftSide::ExtraLive => differences.push(format!("{object} is missing.")),
-                DriftSide::Different => differences.push(format!("{object} is not as it was.")),
-                DriftSide::NotCompared => {}
-            }
-        }
-        let objects = restored.count().max(stored.count());
-        let mut found = counted("Schema is the same", objects, differences);
-        if found.outcome == Outcome::Block && (loaded == Outcome::Unknown || gap.is_some()) {
+        let mut same = counted("Schema is the same", found.objects, found.differences);
+        if same.outcome == Outcome::Block && (loaded == Outcome::Unknown || found.gap.is_some()) {
             // Another major, or something that is missing there, may be why.
-            found.outcome = Outcome::Unknown;
+            same.outcome = Outcome::Unknown;
         }
-        facts.push(found);
-        notes.extend(gap.map(|gap| format!("Restored on another major: {gap}.")));
-        notes.extend(not_comparable.iter().take(MOST).map(|each| format!("Not compared: {}", each.reason)));
+        facts.push(same);
+        notes.extend(found.gap.map(|gap| format!("Restored on another major: {gap}.")));
+        notes.extend(found.not_comparable.iter().take(MOST).map(|reason| format!("Not compared: {reason}")));
         Ok(())
     }
 }

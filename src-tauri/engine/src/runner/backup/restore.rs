@@ -57,14 +57,7 @@ impl Restore {
         events: &Stream,
         index: u32,
     ) -> Result<String, Failure> {
-        let server = |error: sqlx::Error| told(&error);
-        send(
-            connection,
-            format!("SET LOCAL row_security = off; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL check_function_bodies = off; SET LOCAL statement_timeout = 0; {PINNED}"),
-        )
-        .await
-        .map_err(server)?;
-        super::speak_bytes(connection, &self.opened.stored.manifest.encoding).await.map_err(server)?;
+        self.begin(connection).await?;
         let meter = Meter::new(events, index, "restored", 0.0, self.tables.len());
         match &self.what {
             RestoreWhat::Rows { table, keys } => self.rows(connection, table, keys, &meter).await,
@@ -73,12 +66,38 @@ impl Restore {
         }
     }
 
+    /// Reads all of a deep backup into an empty database, inside of an open transaction, and compares it; answers what
+    /// was restored, in words.
+    ///
+    /// # Errors
+    /// As [`Restore::run`].
+    pub async fn fill(
+        &self,
+        connection: &mut PgConnection,
+        events: &Stream,
+        index: u32,
+    ) -> Result<String, Failure> {
+        self.begin(connection).await?;
+        self.read_all(connection, &Meter::new(events, index, "restored", 0.0, self.tables.len())).await
+    }
+
+    async fn begin(&self, connection: &mut PgConnection) -> Result<(), Failure> {
+        begin(connection).await?;
+        let encoding = &self.opened.stored.manifest.encoding;
+        super::speak_bytes(connection, encoding).await.map_err(|error| told(&error))
+    }
+
     /// Everything: what is there now goes, what was there then comes.
     async fn whole(&self, connection: &mut PgConnection, meter: &Meter<'_>) -> Result<String, Failure> {
-        let toolkit = self.toolkit.as_ref().ok_or_else(no_toolkit)?;
         for sql in clear::drops(connection, &self.schemas).await.map_err(|error| told(&error))? {
             send(connection, sql).await.map_err(|error| told(&error))?;
         }
+        self.read_all(connection, meter).await
+    }
+
+    /// Reads all of a deep backup in, and compares it.
+    async fn read_all(&self, connection: &mut PgConnection, meter: &Meter<'_>) -> Result<String, Failure> {
+        let toolkit = self.toolkit.as_ref().ok_or_else(no_toolkit)?;
         let wish = ArchiveWish { with_owners: self.with_owners, ..ArchiveWish::default() };
         let source = Source::of_deep(&self.opened.stored, &self.opened.key, toolkit, &wish)?;
         load(connection, &mut Parts::new(source), Manners::Strict, meter).await?;
@@ -274,6 +293,16 @@ impl Restore {
         }
         Ok(())
     }
+}
+
+/// The settings of the open transaction that rows are read in under.
+async fn begin(connection: &mut PgConnection) -> Result<(), Failure> {
+    send(
+        connection,
+        format!("SET LOCAL row_security = off; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL check_function_bodies = off; SET LOCAL statement_timeout = 0; {PINNED}"),
+    )
+    .await
+    .map_err(|error| told(&error))
 }
 
 fn told(error: &sqlx::Error) -> Failure {

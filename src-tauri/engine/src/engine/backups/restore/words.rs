@@ -1,0 +1,59 @@
+//! What a restore says: what it loses, what of a backup it is, when that was taken.
+
+use crate::domain::backup::{LossTotals, Manifest, RestoreWhat, StoredTable};
+use chrono::{DateTime, Local, Utc};
+
+/// The answer in one sentence, and what follows.
+pub(super) fn words(manifest: &Manifest, totals: &LossTotals) -> (String, String) {
+    let minutes = (Utc::now() - manifest.snapshot_at).num_minutes().max(0);
+    let ago = match minutes {
+        0 => "less than a minute".to_owned(),
+        1 => "1 minute".to_owned(),
+        minutes if minutes < 120 => format!("{minutes} minutes"),
+        minutes if minutes < 48 * 60 => format!("{} hours", minutes / 60),
+        minutes => format!("{} days", minutes / (24 * 60)),
+    };
+    let at = at(manifest.snapshot_at);
+    let lost = totals.new + totals.changed;
+    let unknown = totals.unknown > 0;
+    let headline = match (lost > 0.0, unknown) {
+        (false, false) if totals.deleted > 0.0 => {
+            format!("Going back to {at} loses nothing, and brings rows back.")
+        }
+        (false, false) => format!("Nothing has changed since {at}."),
+        (false, true) => format!("What going back to {at} would lose is not all known."),
+        (true, _) => format!("Going back to {at} loses {ago} of work."),
+    };
+    let lead = match (lost > 0.0, unknown) {
+        (true, false) => {
+            format!("{lost} row changes would be gone from here. A safety backup, taken first, keeps them.")
+        }
+        (true, true) => format!(
+            "{lost} row changes are known and would be gone from here; {} could not be compared. A safety backup, taken first, keeps them.",
+            if totals.unknown == 1 { "1 table".to_owned() } else { format!("{} tables", totals.unknown) }
+        ),
+        (false, _) => "A safety backup of what is there now is taken first.".to_owned(),
+    };
+    (headline, lead)
+}
+
+/// What of a backup comes back.
+pub(super) fn what_words(what: &RestoreWhat, tables: &[StoredTable]) -> String {
+    match what {
+        RestoreWhat::Everything => "everything".to_owned(),
+        RestoreWhat::Tables { .. } if tables.len() == 1 => format!("table {}", tables[0].table),
+        RestoreWhat::Tables { .. } => format!("{} tables", tables.len()),
+        RestoreWhat::Rows { table, keys } if keys.len() == 1 => format!("1 row of {table}"),
+        RestoreWhat::Rows { table, keys } => format!("{} rows of {table}", keys.len()),
+    }
+}
+
+/// A time as people say it.
+pub(super) fn at(time: DateTime<Utc>) -> String {
+    let local = time.with_timezone(&Local);
+    if local.date_naive() == Local::now().date_naive() {
+        local.format("%H:%M").to_string()
+    } else {
+        local.format("%-d %b, %H:%M").to_string()
+    }
+}

@@ -2,6 +2,8 @@
 
 mod filler;
 pub mod harness;
+mod hashes;
+mod indexes;
 mod keeping;
 mod restore;
 pub mod rollback;

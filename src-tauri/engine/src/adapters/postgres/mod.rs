@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod observe;
 pub mod people;
 pub mod query;
+pub mod row_hash;
 pub mod scratch;
 pub mod script;
 pub mod seed;

@@ -4,10 +4,12 @@
 //! hashes rows on it; the rows themselves are read by a third one (quick) or by `pg_dump` (deep).
 
 mod deep;
+mod indexes;
 pub mod load;
 pub mod loss;
 pub mod prove;
 mod quick;
+mod reading;
 pub mod restore;
 pub mod rows;
 pub mod sums;

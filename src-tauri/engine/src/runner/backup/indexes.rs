@@ -3,10 +3,11 @@
 //!
 //! Only an index that comes back exactly as it was is touched. One that carries more than its definition stays and
 //! grows with the rows: on expressions (they have statistics of their own), of a partitioned index, clustered on,
-//! a replica identity, in another tablespace, deferrable, an exclusion, not valid, or with anything built on it.
+//! a replica identity, in another tablespace, deferrable, an exclusion, not valid, or with anything built on it. All of
+//! it is tried first, while the tables are empty.
 
 use crate::adapters::postgres::observe::json;
-use crate::adapters::postgres::script::send;
+use crate::adapters::postgres::script::{is_lost, send};
 use crate::adapters::postgres::words::{identifier, literal, qualified};
 use crate::domain::backup::StoredTable;
 use serde::Deserialize;
@@ -16,13 +17,13 @@ use sqlx::postgres::PgConnection;
 const MANY_ROWS: u64 = 10_000;
 
 /// Indexes that are made again after the rows.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Indexes {
     list: Vec<Index>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 struct Index {
     schema: String,
     table: String,
@@ -35,14 +36,42 @@ struct Index {
 }
 
 impl Indexes {
-    /// Reads those that may go for a while; references have to be gone already.
+    /// Takes those of emptied tables out of the way; references have to be gone already. Where they do not come back
+    /// as they are, because of a right or of what somebody hung on such commands, all of them stay.
     ///
     /// # Errors
     /// The server's error.
-    pub(super) async fn read(
+    pub(super) async fn put_aside(
         connection: &mut PgConnection,
         tables: &[StoredTable],
     ) -> Result<Self, sqlx::Error> {
+        let indexes = Self::read(connection, tables).await?;
+        if indexes.list.is_empty() {
+            return Ok(indexes);
+        }
+        send(connection, "SAVEPOINT drydock_indexes".to_owned()).await?;
+        let tried = async {
+            indexes.clear(connection).await?;
+            indexes.put_back(connection).await?;
+            Self::read(connection, tables).await
+        };
+        let tried = tried.await;
+        if let Err(error) = &tried
+            && is_lost(error)
+        {
+            return tried;
+        }
+        // Rows may only be written as old ones outside of it.
+        let back = "ROLLBACK TO SAVEPOINT drydock_indexes; RELEASE SAVEPOINT drydock_indexes";
+        send(connection, back.to_owned()).await?;
+        if tried.is_ok_and(|again| again == indexes) {
+            indexes.clear(connection).await?;
+            return Ok(indexes);
+        }
+        Ok(Self::default())
+    }
+
+    async fn read(connection: &mut PgConnection, tables: &[StoredTable]) -> Result<Self, sqlx::Error> {
         let names: Vec<String> = tables
             .iter()
             .filter(|table| table.rows >= MANY_ROWS)
@@ -80,11 +109,7 @@ impl Indexes {
         .await
     }
 
-    /// Takes them out of the way.
-    ///
-    /// # Errors
-    /// The server's error.
-    pub(super) async fn clear(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn clear(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let sql: Vec<String> = self
             .list
             .iter()

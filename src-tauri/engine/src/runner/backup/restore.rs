@@ -125,8 +125,7 @@ impl Restore {
         let aside = Aside::read(connection, &names).await.map_err(server)?;
         aside.clear(connection).await.map_err(server)?;
         empty(connection, &self.tables).await.map_err(server)?;
-        let indexes = Indexes::read(connection, &self.tables).await.map_err(server)?;
-        indexes.clear(connection).await.map_err(server)?;
+        let indexes = Indexes::put_aside(connection, &self.tables).await.map_err(server)?;
         read_in(connection, &self.opened, self.toolkit.as_ref(), &self.tables, &|_| None, meter).await?;
         indexes.put_back(connection).await.map_err(server)?;
         for sql in made.iter().flat_map(|rebuild| &rebuild.after_rows) {

@@ -3,6 +3,8 @@
 mod beside;
 mod filler;
 pub mod harness;
+mod hashes;
+mod indexes;
 mod keeping;
 mod moved;
 mod restore;

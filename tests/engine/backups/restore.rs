@@ -33,7 +33,7 @@ pub async fn restore(bench: &Bench, target: &Target, request: RestoreRequest) ->
     bench.engine.wait_run(&run.id, &mut |_| {}).await
 }
 
-async fn restored(bench: &Bench, target: &Target, request: RestoreRequest) {
+pub async fn restored(bench: &Bench, target: &Target, request: RestoreRequest) {
     let run = restore(bench, target, request).await.unwrap();
     assert_eq!(run.status, RunStatus::Succeeded, "{:#?}\n{:#?}", run.failure, run.steps);
 }
@@ -109,6 +109,27 @@ async fn everything_comes_back_from_a_deep_backup() {
         );
         assert_eq!(one(&mut connection, "SELECT count(*)::text FROM pg_publication_tables").await, "2");
     }
+}
+
+/// The archive is read once for all tables that changed.
+#[tokio::test]
+async fn what_would_be_lost_is_told_for_every_changed_table_of_an_archive() {
+    let bench = Bench::start().await;
+    let sql = "CREATE TABLE a (id integer PRIMARY KEY, v text); CREATE TABLE b (id integer PRIMARY KEY, v text); CREATE TABLE c (id integer PRIMARY KEY, v text); CREATE TABLE d (v text);
+               INSERT INTO a SELECT i, 'a' FROM generate_series(1, 50) i; INSERT INTO b SELECT * FROM a; INSERT INTO c SELECT * FROM a; INSERT INTO d VALUES ('d')";
+    let (target, mut connection) = bench.base("shop", sql).await;
+    let (backup, _) = bench.proven(&target, deep()).await;
+    run(&mut connection, "DELETE FROM a WHERE id < 4; UPDATE c SET v = 'c' WHERE id < 6; INSERT INTO c VALUES (90), (91); DELETE FROM d").await;
+    let loss = bench.engine.restore_loss(&target, &all_of(&backup.id)).await.unwrap();
+    let of = |name: &str| {
+        let table = loss.tables.iter().find(|table| table.table.name == name)?;
+        Some((table.new, table.changed, table.deleted))
+    };
+    assert_eq!(of("a"), Some((Some(0.0), Some(0.0), Some(3.0))), "{loss:#?}");
+    assert_eq!(of("b"), None);
+    assert_eq!(of("c"), Some((Some(2.0), Some(5.0), Some(0.0))));
+    assert_eq!(of("d"), Some((None, None, None)), "it has no key");
+    assert_eq!(loss.unchanged, 1);
 }
 
 #[tokio::test]

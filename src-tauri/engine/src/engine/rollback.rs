@@ -20,14 +20,17 @@ use crate::planner::sql;
 use crate::runner;
 use crate::runner::backup::load::Opened;
 use crate::runner::dry_run::Piece;
-use crate::runner::replay::{AppliedScript, replay};
+use crate::runner::replay::{AppliedScript, replay, replay_on};
 use crate::runner::rollback::{RollBack, RowSource, count};
 use crate::runner::session::Connector;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The schema with and without some migrations, by replaying the history twice.
+/// The schema that a history makes, and what of it could not be replayed, with the reason.
+type Replayed = (Catalogue, Vec<(String, String)>);
+
+/// The schema with and without some migrations, by replaying the history.
 struct Histories {
     before: Catalogue,
     after: Catalogue,
@@ -186,8 +189,19 @@ impl Engine {
         let schema = &target.connector.address.schema;
         let without: Vec<AppliedScript> =
             scripts.iter().filter(|(name, ..)| !chosen.contains(name)).cloned().collect();
-        let (before, first) = self.replayed(target, &without, schema).await?;
-        let (after, second) = self.replayed(target, scripts, schema).await?;
+        // The newest ones, as mostly, are replayed on top of the others.
+        let newest = scripts.get(without.len()..).unwrap_or_default();
+        let replayed = if newest.iter().all(|(name, ..)| chosen.contains(name)) {
+            self.replayed(target, &[&without, newest], schema).await?
+        } else {
+            let mut replayed = self.replayed(target, &[&without], schema).await?;
+            replayed.extend(self.replayed(target, &[scripts], schema).await?);
+            replayed
+        };
+        let [(before, first), (after, second)]: [Replayed; 2] = replayed.try_into().map_err(|_| {
+            Failure::new(FailureCode::ResolveRefused, "The migrations could not be replayed.")
+                .unchanged("Nothing was written.")
+        })?;
         let mut findings = Vec::new();
         for (name, why) in first {
             if second.iter().any(|(other, _)| *other == name) {
@@ -218,9 +232,9 @@ impl Engine {
     async fn replayed(
         &self,
         target: &Target,
-        scripts: &[AppliedScript],
+        stages: &[&[AppliedScript]],
         schema: &str,
-    ) -> Result<(Catalogue, Vec<(String, String)>), Failure> {
+    ) -> Result<Vec<Replayed>, Failure> {
         let sandbox = self.sandbox()?;
         let scratch = sandbox.scratch().await?;
         let connector = Connector {
@@ -231,12 +245,22 @@ impl Engine {
         };
         let read = async {
             let mut connection = connector.open("drydock roll back").await?;
-            let replayed = replay(&mut connection, scripts, schema).await.map_err(|error| failure(&error))?;
-            let schemas = crate::adapters::postgres::scratch::schemas(&mut connection)
-                .await
-                .map_err(|error| failure(&error))?;
-            let made = catalogue::read(&mut connection, &schemas).await.map_err(|error| failure(&error))?;
-            Ok((made, replayed.not_replayed))
+            let mut read = Vec::new();
+            let mut not_replayed = Vec::new();
+            for scripts in stages {
+                let replayed = match read.is_empty() {
+                    true => replay(&mut connection, scripts, schema).await,
+                    false => replay_on(&mut connection, scripts, schema).await,
+                };
+                not_replayed.extend(replayed.map_err(|error| failure(&error))?.not_replayed);
+                let schemas = crate::adapters::postgres::scratch::schemas(&mut connection)
+                    .await
+                    .map_err(|error| failure(&error))?;
+                let made =
+                    catalogue::read(&mut connection, &schemas).await.map_err(|error| failure(&error))?;
+                read.push((made, not_replayed.clone()));
+            }
+            Ok(read)
         };
         let read: Result<_, Failure> = read.await;
         scratch.close().await?;

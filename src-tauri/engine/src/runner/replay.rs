@@ -59,8 +59,20 @@ pub async fn replay(
     scripts: &[AppliedScript],
     schema: &str,
 ) -> Result<Replay, sqlx::Error> {
-    let mut replay = Replay::default();
     scratch::prepare(connection, schema).await?;
+    replay_on(connection, scripts, schema).await
+}
+
+/// Goes on replaying where [`replay`] ended.
+///
+/// # Errors
+/// When the scratch server cannot be reached any more.
+pub async fn replay_on(
+    connection: &mut PgConnection,
+    scripts: &[AppliedScript],
+    schema: &str,
+) -> Result<Replay, sqlx::Error> {
+    let mut replay = Replay::default();
     for (name, sql, script) in scripts {
         let first = scratch::begin_migration(connection, schema).await?;
         replay.boundaries.push((first, name.clone()));

@@ -158,7 +158,9 @@ impl RollBack {
             .filter(|(rows, _)| rows.columns.is_none())
             .map(|(_, table)| (*table).clone())
             .collect();
-        let found = sums::sums(connection, &whole, &|_| 0.0, &|_| {}).await.map_err(server)?;
+        let found = sums::sums(connection, source.opened.stored.manifest.hash, &whole, &|_| 0.0, &|_| {})
+            .await
+            .map_err(server)?;
         for (table, sum) in whole.iter().zip(found) {
             let same = match &sum {
                 Summed::Sum(sum) => {

@@ -58,7 +58,7 @@ async fn written(root: &Path, key: &BackupKey) -> Stored {
         milliseconds: 1,
         scope: BackupScope::Whole,
         schemas: vec!["public".to_owned()],
-        hash: HashDefinition::TextSum64,
+        hash: HashDefinition::ColumnSum64,
         tables,
         sequences: Vec::new(),
         large_objects: None,

@@ -2,9 +2,12 @@
 
 use super::capture::PINNED;
 use super::observe::json;
+use super::row_hash;
 use super::script::send;
 use super::words::{identifier, literal, qualified};
-use crate::domain::backup::{CopyFormat, StoredLargeObjects, StoredSequence, StoredTable, TableName};
+use crate::domain::backup::{
+    CopyFormat, HashDefinition, StoredLargeObjects, StoredSequence, StoredTable, TableName,
+};
 use crate::domain::inventory::{FoundSequence, Inventory};
 use serde::Deserialize;
 use sqlx::postgres::PgConnection;
@@ -259,7 +262,7 @@ pub async fn sequences(
 pub struct RowSum {
     /// Rows of the table alone.
     pub rows: u64,
-    /// Their hash, as [`crate::domain::backup::HashDefinition::TextSum64`] says.
+    /// Their hash, by the definition that was asked for.
     pub hash: String,
 }
 
@@ -269,6 +272,7 @@ pub struct RowSum {
 /// The server's error; see [`is_too_large`].
 pub async fn row_sums(
     connection: &mut PgConnection,
+    definition: HashDefinition,
     tables: &[&StoredTable],
 ) -> Result<Vec<RowSum>, sqlx::Error> {
     #[derive(Deserialize)]
@@ -285,7 +289,7 @@ pub async fn row_sums(
         .map(|(number, table)| {
             format!(
                 "SELECT {number} AS n, count(*)::text AS rows, coalesce(sum({}), 0)::text AS hash FROM ONLY {} AS t",
-                hash_of_row("t", table),
+                row_hash::of_row(definition, "t", table),
                 qualified(&table.table.schema, &table.table.name)
             )
         })
@@ -345,20 +349,6 @@ pub async fn row_count(connection: &mut PgConnection, table: &TableName) -> Resu
     )
     .await?;
     Ok(count.parse().unwrap_or(0))
-}
-
-/// The hash of one row of `alias`, over the columns that are stored, in the manifest's order.
-pub fn hash_of_row(alias: &str, table: &StoredTable) -> String {
-    let columns: Vec<String> = table
-        .columns
-        .iter()
-        .filter(|column| !column.generated)
-        .map(|column| format!("{alias}.{}", identifier(&column.name)))
-        .collect();
-    format!(
-        "pg_catalog.hashtextextended(ROW({})::pg_catalog.text COLLATE pg_catalog.\"C\", 0)",
-        columns.join(", ")
-    )
 }
 
 /// Whether an error says that a row is too large to be written as text.

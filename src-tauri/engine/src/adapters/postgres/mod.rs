@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod observe;
 pub mod people;
 pub mod query;
+pub mod row_hash;
 pub mod scratch;
 pub mod script;
 pub mod seed;

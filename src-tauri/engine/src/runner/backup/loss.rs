@@ -3,16 +3,16 @@
 
 use super::Meter;
 use super::load::Opened;
-use super::rows::read_in;
+use super::reading::Reading;
 use super::sums::{self, Summed};
-use crate::adapters::postgres::backup;
 use crate::adapters::postgres::capture::PINNED;
 use crate::adapters::postgres::failure::failure;
+use crate::adapters::postgres::row_hash;
 use crate::adapters::postgres::script::send;
 use crate::adapters::postgres::words::{identifier, qualified};
 use crate::adapters::sandbox::Toolkit;
 use crate::domain::Failure;
-use crate::domain::backup::{StoredTable, TableLoss};
+use crate::domain::backup::{HashDefinition, StoredTable, TableLoss};
 use crate::domain::inventory::{Inventory, Relation};
 use crate::runner::events::Stream;
 use serde::Deserialize;
@@ -94,7 +94,8 @@ async fn look(
     events: &Stream,
 ) -> Result<Vec<Since>, Failure> {
     let meter = Meter::new(events, 0, "compared", 0.0, tables.len());
-    let summed = sums::sums(connection, tables, &|_| f64::MAX, &|done| meter.tables(done)).await;
+    let definition = opened.stored.manifest.hash;
+    let summed = sums::sums(connection, definition, tables, &|_| f64::MAX, &|done| meter.tables(done)).await;
     let summed = match summed {
         Ok(summed) => summed,
         Err(error) if crate::adapters::postgres::script::is_lost(&error) => return Err(failure(&error)),
@@ -104,6 +105,8 @@ async fn look(
         }
     };
     let mut all = Vec::new();
+    // Those whose rows are read back from the backup, with their place in the answer and their rows now.
+    let (mut closer, mut places) = (Vec::new(), Vec::new());
     for (table, sum) in tables.iter().zip(summed) {
         let (rows, same) = match &sum {
             Summed::Sum(sum) => (sum.rows, sum.rows == table.rows && table.hash.as_ref() == Some(&sum.hash)),
@@ -116,16 +119,28 @@ async fn look(
         } else if rows.max(table.rows) > ROW_BY_ROW {
             counted(table, rows, "too large to be compared row by row")
         } else {
-            row_by_row(connection, opened, toolkit, table, rows, &meter).await?
+            closer.push(table.clone());
+            places.push((all.len(), rows));
+            unknown(table, "it was not compared")
         });
+    }
+    let mut reading = Reading::open(opened, toolkit, &closer)?;
+    while let Some(table) = reading.next().await? {
+        let place = closer.iter().position(|other| other.table == table.table).and_then(|at| places.get(at));
+        let Some((at, rows)) = place else { continue };
+        let since = row_by_row(connection, &mut reading, definition, table, *rows, &meter).await?;
+        if let Some(slot) = all.get_mut(*at) {
+            *slot = since;
+        }
     }
     Ok(all)
 }
 
+/// One table, whose rows stand next in the backup. They are read into a table of their own, which is taken back.
 async fn row_by_row(
     connection: &mut PgConnection,
-    opened: &Opened,
-    toolkit: Option<&Toolkit>,
+    reading: &mut Reading<'_>,
+    definition: HashDefinition,
     table: &StoredTable,
     rows: u64,
     meter: &Meter<'_>,
@@ -154,14 +169,13 @@ async fn row_by_row(
             .map_err(|error| failure(&error))?;
         return Ok(counted(table, rows, &why));
     }
-    let into = |_: &StoredTable| Some("pg_temp.drydock_then".to_owned());
-    read_in(connection, opened, toolkit, std::slice::from_ref(table), &into, meter).await?;
+    reading.take(connection, table, Some("pg_temp.drydock_then"), meter).await?;
     let keys: Vec<String> = table.key.iter().map(|key| identifier(key)).collect();
-    let (now, then) = (backup::hash_of_row("t", table), backup::hash_of_row("t", table));
+    let hash = row_hash::of_row(definition, "t", table);
     let query = format!(
         "SELECT pg_catalog.json_build_object('new', count(*) FILTER (WHERE b.hash IS NULL), \
             'changed', count(*) FILTER (WHERE a.hash <> b.hash), 'deleted', count(*) FILTER (WHERE a.hash IS NULL))::text \
-         FROM (SELECT {keys}, {now} AS hash FROM ONLY {own} AS t) a FULL JOIN (SELECT {keys}, {then} AS hash FROM pg_temp.drydock_then AS t) b USING ({keys})",
+         FROM (SELECT {keys}, {hash} AS hash FROM ONLY {own} AS t) a FULL JOIN (SELECT {keys}, {hash} AS hash FROM pg_temp.drydock_then AS t) b USING ({keys})",
         keys = keys.join(", ")
     );
     let counts: Result<Counts, sqlx::Error> = super::one(connection, &query).await;

@@ -5,10 +5,12 @@
 
 pub mod beside;
 mod deep;
+mod indexes;
 pub mod load;
 pub mod loss;
 pub mod prove;
 mod quick;
+mod reading;
 pub mod restore;
 pub mod rows;
 pub mod schema;

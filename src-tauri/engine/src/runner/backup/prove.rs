@@ -229,7 +229,9 @@ impl Prove<'_> {
         let meter = Meter::new(self.events, self.index, "compared", 0.0, manifest.tables.len());
         let read = async {
             backup::begin(admin, None, 10_000).await?;
-            let sums = sums::sums(admin, &manifest.tables, &|_| 0.0, &|done| meter.tables(done)).await;
+            let sums =
+                sums::sums(admin, manifest.hash, &manifest.tables, &|_| 0.0, &|done| meter.tables(done))
+                    .await;
             let objects = match (&sums, &manifest.large_objects) {
                 (Ok(_), Some(_)) => Some(backup::large_objects(admin).await?),
                 _ => None,

@@ -2,6 +2,7 @@
 //! error anywhere leaves the database as it was.
 
 use super::Meter;
+use super::indexes::Indexes;
 use super::load::{Manners, Opened, Parts, Source, load};
 use super::rows::{Aside, empty, read_in, set_sequences};
 use super::sums::{self, Summed};
@@ -10,9 +11,9 @@ use crate::adapters::postgres::capture::PINNED;
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::script::{is_lost, send};
 use crate::adapters::postgres::words::{identifier, literal, qualified};
-use crate::adapters::postgres::{backup, clear};
+use crate::adapters::postgres::{backup, clear, row_hash};
 use crate::adapters::sandbox::Toolkit;
-use crate::domain::backup::{RestoreWhat, StoredSequence, StoredTable, TableName};
+use crate::domain::backup::{HashDefinition, RestoreWhat, StoredSequence, StoredTable, TableName};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::{Failure, FailureCode};
 use crate::planner::rebuild::{self, Rebuild};
@@ -45,6 +46,11 @@ impl Restore {
     /// Whether schema and all are replaced.
     pub fn is_whole(&self) -> bool {
         !self.schemas.is_empty()
+    }
+
+    /// How its rows are compared.
+    fn hash(&self) -> HashDefinition {
+        self.opened.stored.manifest.hash
     }
 
     /// Does it, inside of an open transaction; answers what was restored, in words.
@@ -139,7 +145,9 @@ impl Restore {
         let aside = Aside::read(connection, &names).await.map_err(server)?;
         aside.clear(connection).await.map_err(server)?;
         empty(connection, &self.tables).await.map_err(server)?;
+        let indexes = Indexes::put_aside(connection, &self.tables).await.map_err(server)?;
         read_in(connection, &self.opened, self.toolkit.as_ref(), &self.tables, &|_| None, meter).await?;
+        indexes.put_back(connection).await.map_err(server)?;
         for sql in made.iter().flat_map(|rebuild| &rebuild.after_rows) {
             send(connection, sql.clone()).await.map_err(server)?;
         }
@@ -246,8 +254,8 @@ impl Restore {
             &format!(
                 "SELECT pg_catalog.to_json(count(*)::text)::text FROM ONLY {own} AS t JOIN pg_temp.drydock_back AS b ON {} WHERE {} = {}",
                 pairs.join(" AND "),
-                backup::hash_of_row("t", table),
-                backup::hash_of_row("b", table)
+                row_hash::of_row(self.hash(), "t", table),
+                row_hash::of_row(self.hash(), "b", table)
             ),
         )
         .await
@@ -264,8 +272,9 @@ impl Restore {
 
     /// Counts and hashes of what is there now against what was stored.
     async fn compare(&self, connection: &mut PgConnection, sequences: bool) -> Result<(), Failure> {
-        let found =
-            sums::sums(connection, &self.tables, &|_| 0.0, &|_| {}).await.map_err(|error| told(&error))?;
+        let found = sums::sums(connection, self.hash(), &self.tables, &|_| 0.0, &|_| {})
+            .await
+            .map_err(|error| told(&error))?;
         for (table, sum) in self.tables.iter().zip(found) {
             let same = match &sum {
                 Summed::Sum(sum) => {

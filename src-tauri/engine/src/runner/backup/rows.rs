@@ -2,20 +2,16 @@
 //! while rows are replaced and are back before anything is compared. No superuser is needed for it.
 
 use super::Meter;
-use super::load::{Opened, Parts, Source, copy_segment};
-use crate::adapters::dumps::ArchiveWish;
-use crate::adapters::postgres::backup::copy_in;
-use crate::adapters::postgres::failure::failure;
+use super::load::Opened;
+use super::reading::Reading;
 use crate::adapters::postgres::observe::json;
 use crate::adapters::postgres::script::send;
 use crate::adapters::postgres::words::{identifier, literal, qualified};
 use crate::adapters::sandbox::Toolkit;
-use crate::domain::backup::{BackupKind, CopyFormat, StoredSequence, StoredTable, TableName};
-use crate::domain::{Failure, FailureCode};
-use crate::planner::dump::Part;
+use crate::domain::Failure;
+use crate::domain::backup::{StoredSequence, StoredTable, TableName};
 use serde::Deserialize;
 use sqlx::postgres::PgConnection;
-use std::collections::HashMap;
 
 /// What stands in the way of replacing rows of some tables, and comes back afterwards.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -174,74 +170,12 @@ pub async fn read_in(
     into: &(dyn Fn(&StoredTable) -> Option<String> + Sync),
     meter: &Meter<'_>,
 ) -> Result<(), Failure> {
-    if opened.stored.manifest.kind == BackupKind::Quick {
-        let mut done = 0;
-        for table in tables {
-            let name = into(table);
-            copy_segment(connection, &opened.stored, &opened.key, table, name.as_deref(), true, meter)
-                .await?;
-            done += 1;
-            meter.tables(done);
-        }
-        return Ok(());
+    let mut rows = Reading::open(opened, toolkit, tables)?;
+    while let Some(table) = rows.next().await? {
+        rows.take(connection, table, into(table).as_deref(), meter).await?;
+        meter.tables(rows.found());
     }
-    let toolkit = toolkit.ok_or_else(|| {
-        Failure::new(FailureCode::ToolkitMissing, "A deep backup needs the toolkit's pg_restore to be read.")
-    })?;
-    let wish = ArchiveWish {
-        only_rows: true,
-        tables: tables.iter().map(|table| table.table.clone()).collect(),
-        ..ArchiveWish::default()
-    };
-    let wanted: HashMap<String, &StoredTable> = tables
-        .iter()
-        .map(|table| (format!("COPY {} ", qualified(&table.table.schema, &table.table.name)), table))
-        .collect();
-    let mut parts = Parts::new(Source::of_deep(&opened.stored, &opened.key, toolkit, &wish)?);
-    let mut found = 0;
-    while let Some(part) = parts.next().await? {
-        let Part::CopyBegin(sql) = part else { continue };
-        let table = wanted.iter().find(|(start, _)| sql.starts_with(start.as_str())).map(|(_, table)| *table);
-        let Some(table) = table else {
-            while !matches!(parts.next().await?, None | Some(Part::CopyEnd)) {}
-            continue;
-        };
-        let own = qualified(&table.table.schema, &table.table.name);
-        let text = StoredTable { format: CopyFormat::Text, ..table.clone() };
-        let staged = into(table);
-        let sql = copy_in(staged.as_ref().unwrap_or(&own), &text, staged.is_none());
-        let refused = |error: &sqlx::Error| {
-            let told = failure(error);
-            Failure { what: format!("The rows of {} cannot be read in. {}", table.table, told.what), ..told }
-        };
-        let mut copy = connection.copy_in_raw(&sql).await.map_err(|error| refused(&error))?;
-        loop {
-            match parts.next().await {
-                Ok(Some(Part::Rows(rows))) => {
-                    meter.add(rows.len());
-                    copy.send(&rows[..]).await.map_err(|error| refused(&error))?;
-                }
-                Ok(Some(Part::CopyEnd) | None) => break,
-                Ok(Some(_)) => {}
-                Err(failure) => {
-                    let _ = copy.abort("the backup is damaged").await;
-                    return Err(failure);
-                }
-            }
-        }
-        copy.finish().await.map_err(|error| refused(&error))?;
-        found += 1;
-        meter.tables(found);
-    }
-    if usize::try_from(found) == Ok(tables.len()) {
-        return Ok(());
-    }
-    Err(Failure::new(
-        FailureCode::BackupDamaged,
-        "The archive does not hold the rows of every table that was asked for.",
-    )
-    .why(format!("{found} of {} tables were found in it.", tables.len()))
-    .unchanged("All of it was taken back; nothing has changed."))
+    Ok(())
 }
 
 /// Sets sequences to where they stood, in a way that goes back with the transaction.

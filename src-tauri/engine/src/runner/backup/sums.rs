@@ -2,7 +2,7 @@
 
 use crate::adapters::postgres::backup::{self, RowSum};
 use crate::adapters::postgres::script::send;
-use crate::domain::backup::StoredTable;
+use crate::domain::backup::{HashDefinition, StoredTable};
 use sqlx::postgres::PgConnection;
 
 /// Tables that are hashed by one statement, at most.
@@ -19,13 +19,14 @@ pub enum Summed {
     Counted(u64),
 }
 
-/// Sums tables inside of an open transaction. `bytes` tells a table's size for grouping; `done` is told how many
+/// Sums tables inside of an open transaction, by a manifest's definition. `bytes` tells a table's size for grouping; `done` is told how many
 /// tables are done.
 ///
 /// # Errors
 /// The server's error, after which the transaction is aborted.
 pub async fn sums(
     connection: &mut PgConnection,
+    definition: HashDefinition,
     tables: &[StoredTable],
     bytes: &(dyn Fn(usize) -> f64 + Sync),
     done: &(dyn Fn(u32) + Sync),
@@ -40,14 +41,19 @@ pub async fn sums(
             end += 1;
         }
         let group: Vec<&StoredTable> = tables.get(at..end).unwrap_or_default().iter().collect();
-        match guarded(connection, &group).await? {
+        match guarded(connection, definition, &group).await? {
             Some(found) => sums.extend(found.into_iter().map(Summed::Sum)),
             None => {
                 for table in &group {
-                    sums.push(match guarded(connection, &[table]).await?.and_then(|mut found| found.pop()) {
-                        Some(sum) => Summed::Sum(sum),
-                        None => Summed::Counted(backup::row_count(connection, &table.table).await?),
-                    });
+                    sums.push(
+                        match guarded(connection, definition, &[table])
+                            .await?
+                            .and_then(|mut found| found.pop())
+                        {
+                            Some(sum) => Summed::Sum(sum),
+                            None => Summed::Counted(backup::row_count(connection, &table.table).await?),
+                        },
+                    );
                 }
             }
         }
@@ -60,10 +66,11 @@ pub async fn sums(
 /// `None`: a row is too large; the transaction goes on.
 async fn guarded(
     connection: &mut PgConnection,
+    definition: HashDefinition,
     tables: &[&StoredTable],
 ) -> Result<Option<Vec<RowSum>>, sqlx::Error> {
     send(connection, "SAVEPOINT drydock_sum".to_owned()).await?;
-    match backup::row_sums(connection, tables).await {
+    match backup::row_sums(connection, definition, tables).await {
         Ok(sums) => {
             send(connection, "RELEASE SAVEPOINT drydock_sum".to_owned()).await?;
             Ok(Some(sums))

@@ -20,6 +20,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
+/// How rows of new backups are compared.
+const HASH: HashDefinition = HashDefinition::ColumnSum64;
+
 /// A backup that is to be taken.
 pub struct BackUp<'a> {
     /// Way to the target.
@@ -141,7 +144,7 @@ impl BackUp<'_> {
             milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             scope: self.request.scope.clone(),
             schemas: inventory.schemas.clone(),
-            hash: HashDefinition::TextSum64,
+            hash: HASH,
             tables,
             sequences,
             large_objects,
@@ -209,7 +212,7 @@ impl BackUp<'_> {
             .collect();
         let size = |at: usize| sizes.get(at).copied().unwrap_or(0.0);
         let hashes = async {
-            sums::sums(&mut hashing, &to_hash, &size, &|_| {}).await.map_err(|error| failure(&error))
+            sums::sums(&mut hashing, HASH, &to_hash, &size, &|_| {}).await.map_err(|error| failure(&error))
         };
         let meter = Meter::new(self.events, self.index, "stored", selection.bytes, tables.len());
         let rows = async {

@@ -677,6 +677,40 @@ async backupPreview(environmentId: string, request: BackupRequest) : Promise<Res
 }
 },
 /**
+ * Lets the operator choose a dump's file; null if they changed their mind. What it is follows from its content, so no
+ * ending is asked for.
+ */
+async dumpPick() : Promise<Result<string | null, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("dump_pick") };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * What importing a dump would be; stores nothing.
+ */
+async importPreview(environmentId: string, path: string) : Promise<Result<ImportPreview, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("import_preview", { environmentId, path }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Starts an import; returns the run's id.
+ */
+async importStart(environmentId: string, request: ImportRequest) : Promise<Result<string, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("import_start", { environmentId, request }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
  * Starts a backup; returns the run's id.
  */
 async backupStart(environmentId: string, request: BackupRequest) : Promise<Result<string, Failure>> {
@@ -1654,33 +1688,13 @@ run_number: number | null;
  */
 imported: string | null; 
 /**
+ * It is known which database it is from; of an imported dump it is not.
+ */
+knows_database: boolean; 
+/**
  * Its key is on this computer.
  */
 has_key: boolean }
-/**
- * A database that a restore makes beside the target.
- */
-export type Beside = { 
-/**
- * Its name until all of it is in and was compared; a drawn one, nobody else's.
- */
-making: string; 
-/**
- * The name that it gets then.
- */
-name: string; 
-/**
- * The name that the database of that name is kept under; `None`: there is none, and nothing is touched.
- */
-kept_as: string | null; 
-/**
- * What it is.
- */
-form: DatabaseForm; 
-/**
- * Owners and rights as they were.
- */
-with_owners: boolean }
 /**
  * A block of a profile.
  */
@@ -2118,42 +2132,6 @@ id: string;
  * Where the secret is kept.
  */
 kept: Keeping }
-/**
- * What a database is made as.
- */
-export type DatabaseForm = { 
-/**
- * Owner; `None`: who makes it.
- */
-owner: string | null; 
-/**
- * Encoding.
- */
-encoding: string; 
-/**
- * `LC_COLLATE`.
- */
-collate: string; 
-/**
- * `LC_CTYPE`.
- */
-ctype: string; 
-/**
- * `c` libc, `i` ICU, `b` the server's own.
- */
-provider: string; 
-/**
- * Locale of ICU or of the server's own.
- */
-locale: string | null; 
-/**
- * Rules of ICU.
- */
-rules: string | null; 
-/**
- * Tablespace; `None`: the server's usual one.
- */
-tablespace: string | null }
 /**
  * What is still missing before an apply, and after it?
  */
@@ -2711,6 +2689,74 @@ unknowns: string[];
  * The changed rows of a seed or an undo.
  */
 changes?: RowChanges | null }
+/**
+ * What a file or folder was found to be, by its content.
+ */
+export type DumpForm = 
+/**
+ * An archive in `pg_dump`'s custom format.
+ */
+"custom" | 
+/**
+ * A folder in its directory format.
+ */
+"directory" | 
+/**
+ * An archive in its tar format.
+ */
+"tar" | 
+/**
+ * SQL text.
+ */
+"plain"
+/**
+ * Where an imported backup is from, as its manifest keeps it.
+ */
+export type DumpOrigin = { 
+/**
+ * Name of the file or folder.
+ */
+name: string; 
+/**
+ * What it was.
+ */
+form: DumpForm; 
+/**
+ * How it was packed.
+ */
+packing: DumpPacking; 
+/**
+ * The database that its header names.
+ */
+database: string | null; 
+/**
+ * The server that its header names: `15.18`.
+ */
+server: string | null; 
+/**
+ * The `pg_dump` that its header names.
+ */
+dumped_by: string | null; 
+/**
+ * When its header says that it was made. The header has no time zone; it is read as this computer's.
+ */
+dumped_at: string | null }
+/**
+ * How a file is packed as a whole.
+ */
+export type DumpPacking = 
+/**
+ * Not.
+ */
+"none" | 
+/**
+ * gzip.
+ */
+"gzip" | 
+/**
+ * zstd.
+ */
+"zstd"
 /**
  * An effect on an object, read from the text of a statement.
  */
@@ -3782,6 +3828,90 @@ pinned_at: string;
  */
 ledger_ids: string[] }
 /**
+ * What an import would be, before it starts.
+ */
+export type ImportPreview = { 
+/**
+ * The answer in one sentence.
+ */
+headline: string; 
+/**
+ * What it is and where from, as far as its content says it; `None`: it is nothing that can be imported.
+ */
+origin: DumpOrigin | null; 
+/**
+ * What it is, in words.
+ */
+what: string; 
+/**
+ * Bytes on this computer.
+ */
+bytes: number; 
+/**
+ * Tables whose rows it holds; `None`: known once it has been read.
+ */
+tables: number | null; 
+/**
+ * When it was made, or why that is not known.
+ */
+made: string; 
+/**
+ * What is stored, in words.
+ */
+stored: string; 
+/**
+ * What will not be in the backup, as far as it is known before it is read.
+ */
+left_out: LeftOut[]; 
+/**
+ * Why it cannot be imported. Nothing is stored while there is one.
+ */
+refusals: string[]; 
+/**
+ * What to do then.
+ */
+next: string | null; 
+/**
+ * Bytes that are asked to be free, for the backup and for the scratch database.
+ */
+needed_bytes: number; 
+/**
+ * Bytes free where backups are kept; `None`: not known.
+ */
+free_bytes: number | null; 
+/**
+ * Where the backup would be kept.
+ */
+folder: string }
+/**
+ * An import that is asked for.
+ */
+export type ImportRequest = { 
+/**
+ * The file or folder.
+ */
+path: string; 
+/**
+ * Prove the backup right afterwards.
+ */
+prove: boolean }
+/**
+ * Make a backup from a dump.
+ */
+export type ImportStep = { 
+/**
+ * The backup's id.
+ */
+backup_id: string; 
+/**
+ * The file or folder.
+ */
+path: string; 
+/**
+ * What it was found to be when the plan was made.
+ */
+origin: DumpOrigin }
+/**
  * One question of the form.
  */
 export type Input = { 
@@ -4750,6 +4880,10 @@ export type PlanPurpose =
  */
 { kind: "prove"; words: string } | 
 /**
+ * Make a backup from a dump.
+ */
+{ kind: "import"; words: string } | 
+/**
  * Roll migrations back.
  */
 { kind: "roll_back"; migrations: string[] } | 
@@ -5308,11 +5442,7 @@ schemas: string[];
 /**
  * What it loses, as it was read when the plan was made.
  */
-loss: LossTotals; 
-/**
- * The database that is made for it; `None`: it happens in place.
- */
-beside?: Beside | null }
+loss: LossTotals }
 /**
  * A way to restore.
  */
@@ -5416,11 +5546,7 @@ backup: [string, string] | null;
 /**
  * Tables that go, with the rows that are in them now.
  */
-lost: LostTable[]; 
-/**
- * Tables that stay, and whose rows the migrations wrote.
- */
-written?: WrittenTable[] }
+lost: LostTable[] }
 /**
  * A changed row.
  */
@@ -5714,6 +5840,10 @@ export type RunKind =
  */
 "back_up" | 
 /**
+ * Makes a backup from a dump.
+ */
+"import" | 
+/**
  * Proves a backup by restoring it on a scratch database.
  */
 "prove"
@@ -5964,11 +6094,7 @@ scale: number | null;
 /**
  * Well-known passwords may be tried on the stored hashes of administrators; asked for on production only.
  */
-try_stored?: boolean; 
-/**
- * From scratch: rows of its tables that are not in the profile are deleted.
- */
-reseed?: boolean }
+try_stored?: boolean }
 /**
  * The profiles that an environment shows.
  */
@@ -6025,11 +6151,7 @@ now: string;
 /**
  * What it writes, in order.
  */
-writes: ProfileWork; 
-/**
- * From scratch: rows of its tables that are not in the profile are deleted.
- */
-reseed?: boolean }
+writes: ProfileWork }
 /**
  * A sequence that moved.
  */
@@ -6448,6 +6570,10 @@ export type Step =
  * Take a backup. It only reads.
  */
 ({ kind: "back_up" } & BackUpStep) | 
+/**
+ * Load a dump on a scratch database and make a backup of it.
+ */
+({ kind: "import" } & ImportStep) | 
 /**
  * Restore a backup on a scratch database and compare.
  */
@@ -7101,22 +7227,6 @@ account: string;
  * What stays behind; `None`: its last requests clean up.
  */
 leaves: string | null }
-/**
- * A table that stays, and whose rows the migrations wrote.
- */
-export type WrittenTable = { 
-/**
- * Table.
- */
-table: TableName; 
-/**
- * All of its rows are put back as the backup holds them.
- */
-back: boolean; 
-/**
- * Why they cannot be; `None`: they can.
- */
-closed: string | null }
 
 /** tauri-specta globals **/
 

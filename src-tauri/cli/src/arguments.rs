@@ -191,6 +191,21 @@ pub enum Command {
         #[command(flatten)]
         on: On,
     },
+    /// Make a backup from a dump that Drydock did not take: an archive, folder, tar archive or SQL text by pg_dump. It is
+    /// loaded on a scratch database; the target is only read, to plan it.
+    Import {
+        /// The file or folder; what it is follows from its content.
+        dump: PathBuf,
+        /// Do not prove it now.
+        #[arg(long)]
+        unproven: bool,
+        /// Only say what it is and what would be left out.
+        #[arg(long)]
+        preview: bool,
+        /// Target that it is listed under.
+        #[command(flatten)]
+        on: On,
+    },
     /// List the backups of a target.
     Backups(On),
     /// Prove a backup by restoring it on a scratch database.

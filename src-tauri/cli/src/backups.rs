@@ -6,6 +6,7 @@ use crate::exit;
 use drydock_engine::domain::backup::{
     BackupKind, BackupRequest, BackupScope, RestoreInto, RestoreRequest, RestoreWhat, TableName,
 };
+use drydock_engine::domain::import::ImportRequest;
 use drydock_engine::domain::rollback::RollBackRequest;
 use drydock_engine::domain::run::RunStatus;
 use drydock_engine::domain::secret::Secret;
@@ -105,6 +106,40 @@ pub async fn take(engine: &Engine, target: &Target, on: &On, wish: Wish<'_>) -> 
         answer.text.push_str(&words(failure));
     }
     answer.code = exit::of_run(run.status);
+    Ok(answer)
+}
+
+/// Makes a backup from a dump.
+pub async fn import(
+    engine: &Engine,
+    target: &Target,
+    on: &On,
+    dump: &Path,
+    prove: bool,
+    preview: bool,
+) -> Result<Answer, Failure> {
+    let path = std::path::absolute(dump).map_err(|error| {
+        Failure::new(FailureCode::FileSystem, "The dump cannot be named.").why(error.to_string())
+    })?;
+    let path = path.display().to_string();
+    if preview {
+        let preview = engine.import_preview(target, &path).await?;
+        let mut text = format!("{}\n{}\n", preview.headline, visible(&preview.what));
+        for refusal in &preview.refusals {
+            text.push_str(&format!("  refused: {}\n", visible(refusal)));
+        }
+        for left_out in &preview.left_out {
+            text.push_str(&format!("  not in it: {}. {}\n", visible(&left_out.what), left_out.why));
+        }
+        let code = if preview.refusals.is_empty() { exit::DONE } else { exit::REFUSED };
+        return Ok(Answer { code, text, json: json!({ "outcome": "previewed", "preview": preview }) });
+    }
+    let request = ImportRequest { path, prove };
+    let run = follow(engine, engine.start_import(target, request).await?, on.json).await?;
+    let mut answer = ended(engine, target, &run.id).await?;
+    if let Some(failure) = &run.failure {
+        answer.text.push_str(&words(failure));
+    }
     Ok(answer)
 }
 

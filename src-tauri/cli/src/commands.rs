@@ -32,6 +32,7 @@ pub async fn run(arguments: Arguments) -> u8 {
         | Command::Seed { on, .. }
         | Command::Undo { on, .. }
         | Command::Backup { on, .. }
+        | Command::Import { on, .. }
         | Command::Prove { on, .. }
         | Command::Restore { on, .. }
         | Command::Rollback { on, .. }
@@ -116,6 +117,9 @@ async fn carry_out(engine: &Engine, command: Command) -> Result<Answer, Failure>
                 preview,
             };
             backups::take(engine, &target, &on, wish).await
+        }
+        Command::Import { dump, unproven, preview, on } => {
+            backups::import(engine, &target(engine, &on).await?, &on, &dump, !unproven, preview).await
         }
         Command::Backups(on) => backups::list(engine, &target(engine, &on).await?).await,
         Command::Prove { backup, on } => {

@@ -4,8 +4,11 @@ use super::{Answer, On};
 use drydock_engine::domain::backup::{
     BackupDetail, BackupPolicy, BackupPreview, BackupRequest, BackupShelf, RestoreLoss, RestoreRequest,
 };
+use drydock_engine::domain::import::{ImportPreview, ImportRequest};
 use drydock_engine::domain::plan::PlanReview;
 use drydock_engine::domain::rollback::RollBackRequest;
+use tauri::AppHandle;
+use tauri_plugin_dialog::DialogExt;
 
 /// The backups of an environment.
 #[tauri::command]
@@ -37,6 +40,29 @@ pub async fn backup_preview(
 #[specta::specta]
 pub async fn backup_start(engine: On<'_>, environment_id: String, request: BackupRequest) -> Answer<String> {
     Ok(engine.start_backup(&engine.target(&environment_id).await?, request).await?.id)
+}
+
+/// Lets the operator choose a dump's file; null if they changed their mind. What it is follows from its content, so no
+/// ending is asked for.
+#[tauri::command]
+#[specta::specta]
+pub async fn dump_pick(app: AppHandle) -> Answer<Option<String>> {
+    let picked = tauri::async_runtime::spawn_blocking(move || app.dialog().file().blocking_pick_file()).await;
+    Ok(picked.ok().flatten().map(|path| path.to_string()))
+}
+
+/// What importing a dump would be; stores nothing.
+#[tauri::command]
+#[specta::specta]
+pub async fn import_preview(engine: On<'_>, environment_id: String, path: String) -> Answer<ImportPreview> {
+    engine.import_preview(&engine.target(&environment_id).await?, &path).await
+}
+
+/// Starts an import; returns the run's id.
+#[tauri::command]
+#[specta::specta]
+pub async fn import_start(engine: On<'_>, environment_id: String, request: ImportRequest) -> Answer<String> {
+    Ok(engine.start_import(&engine.target(&environment_id).await?, request).await?.id)
 }
 
 /// Starts the proof of a backup; returns the run's id.

@@ -67,13 +67,17 @@ export class Sandbox {
     await this.window.wait(mark("apply-dialog"), { gone: true, seconds: 60 });
   }
 
-  /** Somebody else at work on the database meanwhile: psql on the sandbox's socket. */
-  elsewhere(sql) {
+  /** The folder of the sandbox's socket. */
+  get socket() {
     const folder = join(this.window.data, "sandbox");
     const name = createHash("sha256").update(folder).digest("hex").slice(0, 10);
     const shared = `/var/lib/drydock/sandbox-${name}/run`;
-    const run = existsSync(shared) ? shared : join(folder, "run");
-    const target = ["-h", run, "-U", "drydock", "-d", "harbor_production"];
+    return existsSync(shared) ? shared : join(folder, "run");
+  }
+
+  /** Somebody else at work on the database meanwhile: psql on the sandbox's socket. */
+  elsewhere(sql) {
+    const target = ["-h", this.socket, "-U", "drydock", "-d", "harbor_production"];
     return execFileSync("psql", [...target, "-v", "ON_ERROR_STOP=1", "-At", "-c", sql], { encoding: "utf8" });
   }
 

@@ -13,6 +13,7 @@ import type {
   Failure,
   Hop,
   HostKeyReport,
+  ImportRequest,
   Keeping,
   PlanPurpose,
   Result,
@@ -117,6 +118,9 @@ export const api = {
   previewBackup: (environmentId: string, request: BackupRequest) =>
     value(commands.backupPreview(environmentId, request)),
   takeBackup: (environmentId: string, request: BackupRequest) => value(commands.backupStart(environmentId, request)),
+  pickDump: () => value(commands.dumpPick()),
+  previewImport: (environmentId: string, path: string) => value(commands.importPreview(environmentId, path)),
+  startImport: (environmentId: string, request: ImportRequest) => value(commands.importStart(environmentId, request)),
   proveBackup: (environmentId: string, backupId: string) => value(commands.backupProve(environmentId, backupId)),
   removeBackup: (environmentId: string, backupId: string) => value(commands.backupRemove(environmentId, backupId)),
   setBackupPolicy: (environmentId: string, policy: BackupPolicy) =>

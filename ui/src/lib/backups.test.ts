@@ -44,6 +44,7 @@ const view = (more: Partial<BackupView> = {}): BackupView => ({
   run_id: null,
   run_number: null,
   imported: null,
+  knows_database: true,
   has_key: true,
   ...more,
 });
@@ -107,7 +108,7 @@ describe("how far a backup can be trusted", () => {
 
 describe("keeping", () => {
   test("rules are one sentence, and 0 is no rule", () => {
-    expect(keepingWords(policy)).toBe("Older than 30 days is removed; the newest proven one always stays.");
+    expect(keepingWords(policy)).toBe("Older than 30 days is removed; the newest proven one and imports always stay.");
     expect(keepingWords({ ...policy, keep_days: 0 })).toBe("Nothing is removed by itself.");
     expect(keepingWords({ ...policy, keep_count: 9, keep_gb: 64 })).toContain(
       "30 days, or more than 9, or beyond 64 GB",

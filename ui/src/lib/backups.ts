@@ -142,7 +142,7 @@ export function keepingWords(policy: BackupPolicy): string {
   ].filter(Boolean);
   if (rules.length === 0) return "Nothing is removed by itself.";
   const said = rules.join(", or ");
-  return `${said.charAt(0).toUpperCase()}${said.slice(1)} is removed; the newest proven one always stays.`;
+  return `${said.charAt(0).toUpperCase()}${said.slice(1)} is removed; the newest proven one and imports always stay.`;
 }
 
 /** `19.7 GB used, 44.3 GB free`. */
@@ -187,13 +187,15 @@ export function secondsLeft(moved: {
 
 /** The step of a run that takes the backup got through: what it stored stays. */
 export function isStored(steps: RunStep[]): boolean {
-  return steps.some((step) => step.verb === "Back up" && step.status === "done");
+  return steps.some((step) => (step.verb === "Back up" || step.verb === "Import") && step.status === "done");
 }
 
-/** The newest proven one of each kind: the engine never removes it. */
+/** The newest proven one of each kind: the engine never removes it. An import is none: of which database it is, is not known. */
 export function staysWhatever(backups: BackupView[]): Set<string> {
   const stays = (["deep", "quick"] as const).flatMap((kind) => {
-    const good = backups.filter((one) => one.kind === kind && one.state === "complete" && one.proof === "proven");
+    const good = backups.filter(
+      (one) => one.kind === kind && one.knows_database && one.state === "complete" && one.proof === "proven",
+    );
     return good.sort((one, other) => Date.parse(other.taken_at) - Date.parse(one.taken_at)).slice(0, 1);
   });
   return new Set(stays.map(({ id }) => id));

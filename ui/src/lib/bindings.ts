@@ -677,6 +677,40 @@ async backupPreview(environmentId: string, request: BackupRequest) : Promise<Res
 }
 },
 /**
+ * Lets the operator choose a dump's file; null if they changed their mind. What it is follows from its content, so no
+ * ending is asked for.
+ */
+async dumpPick() : Promise<Result<string | null, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("dump_pick") };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * What importing a dump would be; stores nothing.
+ */
+async importPreview(environmentId: string, path: string) : Promise<Result<ImportPreview, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("import_preview", { environmentId, path }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Starts an import; returns the run's id.
+ */
+async importStart(environmentId: string, request: ImportRequest) : Promise<Result<string, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("import_start", { environmentId, request }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
  * Starts a backup; returns the run's id.
  */
 async backupStart(environmentId: string, request: BackupRequest) : Promise<Result<string, Failure>> {
@@ -1653,6 +1687,10 @@ run_number: number | null;
  * Where it came from, if it was not taken here: `imported from nightly.dump`.
  */
 imported: string | null; 
+/**
+ * It is known which database it is from; of an imported dump it is not.
+ */
+knows_database: boolean; 
 /**
  * Its key is on this computer.
  */
@@ -2711,6 +2749,74 @@ unknowns: string[];
  * The changed rows of a seed or an undo.
  */
 changes?: RowChanges | null }
+/**
+ * What a file or folder was found to be, by its content.
+ */
+export type DumpForm = 
+/**
+ * An archive in `pg_dump`'s custom format.
+ */
+"custom" | 
+/**
+ * A folder in its directory format.
+ */
+"directory" | 
+/**
+ * An archive in its tar format.
+ */
+"tar" | 
+/**
+ * SQL text.
+ */
+"plain"
+/**
+ * Where an imported backup is from, as its manifest keeps it.
+ */
+export type DumpOrigin = { 
+/**
+ * Name of the file or folder.
+ */
+name: string; 
+/**
+ * What it was.
+ */
+form: DumpForm; 
+/**
+ * How it was packed.
+ */
+packing: DumpPacking; 
+/**
+ * The database that its header names.
+ */
+database: string | null; 
+/**
+ * The server that its header names: `15.18`.
+ */
+server: string | null; 
+/**
+ * The `pg_dump` that its header names.
+ */
+dumped_by: string | null; 
+/**
+ * When its header says that it was made. The header has no time zone; it is read as this computer's.
+ */
+dumped_at: string | null }
+/**
+ * How a file is packed as a whole.
+ */
+export type DumpPacking = 
+/**
+ * Not.
+ */
+"none" | 
+/**
+ * gzip.
+ */
+"gzip" | 
+/**
+ * zstd.
+ */
+"zstd"
 /**
  * An effect on an object, read from the text of a statement.
  */
@@ -3782,6 +3888,90 @@ pinned_at: string;
  */
 ledger_ids: string[] }
 /**
+ * What an import would be, before it starts.
+ */
+export type ImportPreview = { 
+/**
+ * The answer in one sentence.
+ */
+headline: string; 
+/**
+ * What it is and where from, as far as its content says it; `None`: it is nothing that can be imported.
+ */
+origin: DumpOrigin | null; 
+/**
+ * What it is, in words.
+ */
+what: string; 
+/**
+ * Bytes on this computer.
+ */
+bytes: number; 
+/**
+ * Tables whose rows it holds; `None`: known once it has been read.
+ */
+tables: number | null; 
+/**
+ * When it was made, or why that is not known.
+ */
+made: string; 
+/**
+ * What is stored, in words.
+ */
+stored: string; 
+/**
+ * What will not be in the backup, as far as it is known before it is read.
+ */
+left_out: LeftOut[]; 
+/**
+ * Why it cannot be imported. Nothing is stored while there is one.
+ */
+refusals: string[]; 
+/**
+ * What to do then.
+ */
+next: string | null; 
+/**
+ * Bytes that are asked to be free, for the backup and for the scratch database.
+ */
+needed_bytes: number; 
+/**
+ * Bytes free where backups are kept; `None`: not known.
+ */
+free_bytes: number | null; 
+/**
+ * Where the backup would be kept.
+ */
+folder: string }
+/**
+ * An import that is asked for.
+ */
+export type ImportRequest = { 
+/**
+ * The file or folder.
+ */
+path: string; 
+/**
+ * Prove the backup right afterwards.
+ */
+prove: boolean }
+/**
+ * Make a backup from a dump.
+ */
+export type ImportStep = { 
+/**
+ * The backup's id.
+ */
+backup_id: string; 
+/**
+ * The file or folder.
+ */
+path: string; 
+/**
+ * What it was found to be when the plan was made.
+ */
+origin: DumpOrigin }
+/**
  * One question of the form.
  */
 export type Input = { 
@@ -4750,6 +4940,10 @@ export type PlanPurpose =
  */
 { kind: "prove"; words: string } | 
 /**
+ * Make a backup from a dump.
+ */
+{ kind: "import"; words: string } | 
+/**
  * Roll migrations back.
  */
 { kind: "roll_back"; migrations: string[] } | 
@@ -5714,6 +5908,10 @@ export type RunKind =
  */
 "back_up" | 
 /**
+ * Makes a backup from a dump.
+ */
+"import" | 
+/**
  * Proves a backup by restoring it on a scratch database.
  */
 "prove"
@@ -6448,6 +6646,10 @@ export type Step =
  * Take a backup. It only reads.
  */
 ({ kind: "back_up" } & BackUpStep) | 
+/**
+ * Load a dump on a scratch database and make a backup of it.
+ */
+({ kind: "import" } & ImportStep) | 
 /**
  * Restore a backup on a scratch database and compare.
  */

@@ -695,6 +695,7 @@ const verbs: Record<Step["kind"], string> = {
   undo: "Undo",
   call: "Call",
   back_up: "Back up",
+  import: "Import",
   prove: "Prove",
   restore: "Restore",
   roll_back: "Roll back",
@@ -702,7 +703,7 @@ const verbs: Record<Step["kind"], string> = {
 };
 
 function stepTitle(step: Step, kind: Run["kind"]): string {
-  const reads = kind === "back_up" || kind === "prove";
+  const reads = kind === "back_up" || kind === "import" || kind === "prove";
   switch (step.kind) {
     case "check":
       return reads ? "Same database, plan fits the present state" : "identity, ledger, catalogue and files";
@@ -719,6 +720,8 @@ function stepTitle(step: Step, kind: Run["kind"]): string {
       return step.request.scope.kind === "whole"
         ? `the whole database, ${step.request.kind}`
         : `some tables, ${step.request.kind}`;
+    case "import":
+      return step.origin.name;
     case "prove":
       return "Restore on a scratch database and compare";
     case "restore":
@@ -741,7 +744,7 @@ function beginRun(world: World, plan: Plan, kind: Run["kind"], title: string): R
   runNumber += 1;
   /* As the engine has it: a dry run of rows is one step. */
   const ofRows = plan.steps.filter((step) => step.kind === "seed" || step.kind === "undo");
-  const reads = kind === "back_up" || kind === "prove";
+  const reads = kind === "back_up" || kind === "import" || kind === "prove";
   const run: Run = {
     ...fake.blankRun(`run-${runNumber}`, runNumber, world, "running", title),
     plan_id: plan.id,
@@ -1140,6 +1143,7 @@ export const commands: typeof shell = {
     return ok(world.environment);
   },
   filePick: async () => ok("/home/ops/clients.csv"),
+  dumpPick: async () => ok("/home/ops/nightly.dump"),
   folderPick: async () => ok("/home/ops/atelier/prisma/migrations"),
   async migrationsChoose(id, folder) {
     const world = worldOf(id);

@@ -14,6 +14,7 @@ import * as backups from "./fakeBackups";
 import { chosen, preview } from "./fakeBackupPreview";
 import type { FakeBackup } from "./fakeBackups";
 import { ago, type World } from "./fakeWorld";
+import { importPreview, originOf } from "./fakeImport";
 import type { FakeStage } from "./fakeStage";
 import { bytes, whole } from "./format";
 
@@ -34,6 +35,8 @@ type Names =
   | "backupPreview"
   | "backupStart"
   | "backupForPlan"
+  | "importPreview"
+  | "importStart"
   | "backupProve"
   | "backupRemove"
   | "backupPolicySet"
@@ -169,6 +172,26 @@ export function backupCommands(lent: Shell): Pick<typeof shell, Names> {
     stage.end(run, "succeeded", ["The database was only read."]);
   }
 
+  async function load(run: Run, found: FakeBackup) {
+    const { view } = found;
+    stage.step(run, 0, { status: "done", note: "an archive of pg_dump, 3.2 GB" });
+    stage.step(run, 1, { status: "started" });
+    if (!(await move(run, 1, "loaded", 3.2e9, 0, 43))) {
+      const kept = backups.keptOf(worldOf(view.environment_id), scenario);
+      kept.backups = kept.backups.filter((one) => one !== found);
+      return stop(run, "cancelled", cancelled);
+    }
+    Object.assign(view, { state: "complete", holds: "43 tables", tables: 43, rows: 18_417_408, bytes: 3.2e9 });
+    stage.step(run, 1, { status: "done", seconds: 81, note: "43 tables, 18417408 rows, 3.2 GB" });
+    const proving = run.steps.findIndex((step) => step.verb === "Prove");
+    if (proving !== -1 && !(await prove(run, proving, found))) return stop(run, "cancelled", cancelled);
+    stage.step(run, run.steps.length - 1, {
+      status: "done",
+      note: proving === -1 ? "stored, not proven yet" : "stored, and proven by restoring it",
+    });
+    stage.end(run, "succeeded", ["No database but a scratch one was touched."]);
+  }
+
   async function proveAgain(run: Run, found: FakeBackup) {
     stage.step(run, 0, { status: "done", note: "the backup is here, and so is its key" });
     if (!(await prove(run, 1, found)))
@@ -239,6 +262,37 @@ export function backupCommands(lent: Shell): Pick<typeof shell, Names> {
       found.view.run_number = run.number;
       backups.keptOf(world, scenario).backups.unshift(found);
       void take(run, found, request);
+      return ok(run.id);
+    },
+    async importPreview(id, path) {
+      await wait(pace / 2);
+      const folder = backups.shelf(worldOf(id), scenario).folder;
+      return ok(importPreview(path, folder));
+    },
+    async importStart(id, request) {
+      const world = worldOf(id);
+      drawn += 1;
+      const origin = originOf(request.path);
+      const found = backups.backup(world, `b-imported-${drawn}`, "deep", 0, {
+        state: "taking",
+        holds: "being taken",
+        bytes: 0,
+        tables: 0,
+        rows: 0,
+        imported: `imported from ${origin.name}`,
+        knows_database: false,
+      });
+      const { plan: made } = plan(world, { kind: "import", words: origin.name }, [
+        { kind: "check" },
+        { kind: "import", backup_id: found.view.id, path: request.path, origin },
+        ...(request.prove ? [{ kind: "prove" as const, backup_id: found.view.id }] : []),
+        { kind: "verify" },
+      ]);
+      const run = stage.begin(world, made, "import", `Import ${origin.name}`);
+      found.view.run_id = run.id;
+      found.view.run_number = run.number;
+      backups.keptOf(world, scenario).backups.unshift(found);
+      void load(run, found);
       return ok(run.id);
     },
     async backupProve(id, backupId) {

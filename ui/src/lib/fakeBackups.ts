@@ -111,6 +111,7 @@ export function backup(
       run_id: null,
       run_number: null,
       imported: null,
+      knows_database: true,
       has_key: true,
       ...view,
     },
@@ -212,7 +213,9 @@ export function shelf(world: World, scenario: string): BackupShelf {
   const { backups, policy } = keptOf(world, scenario);
   const views = backups.map((one) => ({ ...one.view }));
   const complete = views.filter((view) => view.state === "complete");
-  const newest = complete.find((view) => view.kind === "deep" && view.proof === "proven" && view.has_key) ?? null;
+  const newest =
+    complete.find((view) => view.kind === "deep" && view.knows_database && view.proof === "proven" && view.has_key) ??
+    null;
   const hours = newest === null ? 0 : (Date.now() - Date.parse(newest.taken_at)) / HOUR / 1000;
   const old = policy.old_after_hours > 0 && hours > policy.old_after_hours;
   return {

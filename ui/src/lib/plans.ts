@@ -109,6 +109,8 @@ export function actOf(plan: Plan): string {
       return `Undo ${count(takenBack(plan), "row change")}`;
     case "back_up":
       return `Take ${plan.purpose.words}`;
+    case "import":
+      return `Import ${plan.purpose.words}`;
     case "prove":
       return `Prove ${plan.purpose.words}`;
     case "restore":
@@ -157,6 +159,12 @@ export function stepWords(step: Step): { verb: string; subject: string; how: str
         verb: "Back up",
         subject: requestWords(step.request),
         how: "Read in one snapshot. Nothing is written to the database.",
+      };
+    case "import":
+      return {
+        verb: "Import",
+        subject: step.origin.name,
+        how: "It is loaded on a scratch database, counted and stored. No database of yours is touched.",
       };
     case "prove":
       return { verb: "Prove", subject: "", how: "It is restored on a scratch database and compared, row by row." };

@@ -4,13 +4,14 @@ import { count } from "./format";
 
 /** What a run is about. */
 export type Work =
-  "migrations" | "seed" | "undo" | "app" | "repair" | "plan" | "backup" | "proof" | "restore" | "roll_back";
+  "migrations" | "seed" | "undo" | "app" | "repair" | "plan" | "backup" | "import" | "proof" | "restore" | "roll_back";
 
 /** As its plan says, else as far as its steps tell: a dry run's steps name what they try, not how. */
 export function workOf(steps: RunStep[], purpose: PlanPurpose["kind"] | null): Work {
   if (steps.some((step) => step.verb === "Call")) return "app";
   if (purpose === "seed" || purpose === "undo" || purpose === "restore" || purpose === "roll_back") return purpose;
   if (purpose === "back_up") return "backup";
+  if (purpose === "import") return "import";
   if (purpose === "prove") return "proof";
   if (purpose !== null) return purpose === "apply_pending" || purpose === "baseline" ? "migrations" : "repair";
   const has = (verb: string) => steps.some((step) => step.verb === verb);
@@ -23,13 +24,14 @@ export function workOf(steps: RunStep[], purpose: PlanPurpose["kind"] | null): W
   if (has("Restore")) return "restore";
   if (has("Roll back")) return "roll_back";
   if (has("Back up")) return "backup";
+  if (has("Import")) return "import";
   if (has("Prove")) return "proof";
   return has("Dry run") ? "plan" : "repair";
 }
 
 /** It only reads the target. */
 export function onlyReads(work: Work): boolean {
-  return work === "backup" || work === "proof";
+  return work === "backup" || work === "import" || work === "proof";
 }
 
 /** The steps that are migrations. */
@@ -45,6 +47,7 @@ const subjects: Record<Work, { one: string; whole: string }> = {
   repair: { one: "repair", whole: "The repair" },
   plan: { one: "plan", whole: "The plan" },
   backup: { one: "backup", whole: "The backup" },
+  import: { one: "import", whole: "The import" },
   proof: { one: "proof", whole: "The proof" },
   restore: { one: "restore", whole: "The restore" },
   roll_back: { one: "roll back", whole: "The roll back" },
@@ -65,6 +68,8 @@ export function liveHeadline(dry: boolean, steps: RunStep[], waits: boolean, wor
   if (work === "app") return "The app is being asked, request by request.";
   if (work === "backup")
     return isStored(steps) ? "The backup is stored. Now it is being proven." : "The backup is being taken.";
+  if (work === "import")
+    return isStored(steps) ? "The dump is imported. Now it is being proven." : "The dump is being imported.";
   if (work === "proof") return "The backup is being proven.";
   if (work === "restore") return "The backup is being restored.";
   return dry ? `Trying the ${subjects[work].one}. It will be taken back.` : `${subjects[work].whole} is being applied.`;
@@ -84,6 +89,10 @@ export function staysWhenCancelled(dry: boolean, steps: RunStep[], work: Work): 
       return isStored(steps)
         ? "The backup is stored and stays, not proven. The database was only read."
         : "Nothing of the backup is kept. The database was only read.";
+    case "import":
+      return isStored(steps)
+        ? "The backup is stored and stays, not proven. No database of yours was touched."
+        : "Nothing of the import is kept. No database of yours was touched.";
     case "proof":
       return "The backup stays as it is. No database of yours was touched.";
     case "restore":
@@ -95,7 +104,7 @@ export function staysWhenCancelled(dry: boolean, steps: RunStep[], work: Work): 
 }
 
 /** What a backup, a proof or a restore that is over has done. */
-function endedOfBackups(run: Run, work: "backup" | "proof" | "restore"): string {
+function endedOfBackups(run: Run, work: "backup" | "import" | "proof" | "restore"): string {
   const stored = isStored(run.steps);
   const proven = run.steps.some((step) => step.verb === "Prove" && step.status === "done");
   const words = {
@@ -105,6 +114,13 @@ function endedOfBackups(run: Run, work: "backup" | "proof" | "restore"): string 
         ? "The proof was cancelled. The backup is stored, and not proven."
         : "The backup was cancelled. Nothing of it was kept.",
       failed: stored ? "The backup is stored, but it could not be proven." : "The backup was not taken.",
+    },
+    import: {
+      succeeded: proven ? "The dump is imported and proven." : "The dump is imported. It is not proven yet.",
+      cancelled: stored
+        ? "The proof was cancelled. The import is stored, and not proven."
+        : "The import was cancelled. Nothing of it was kept.",
+      failed: stored ? "The dump is imported, but it could not be proven." : "The dump was not imported.",
     },
     proof: {
       succeeded: "The backup is proven: it was restored, and every row is as it was stored.",
@@ -122,7 +138,8 @@ function endedOfBackups(run: Run, work: "backup" | "proof" | "restore"): string 
 
 /** What a run that is over has done. */
 export function endedHeadline(run: Run, work: Work): string {
-  if (work === "backup" || work === "proof" || work === "restore") return endedOfBackups(run, work);
+  if (work === "backup" || work === "import" || work === "proof" || work === "restore")
+    return endedOfBackups(run, work);
   const migrations = migrationsIn(run.steps, work);
   const done = migrations.filter((step) => step.status === "done").length;
   const total = migrations.length;

@@ -31,6 +31,7 @@ export class Restoring {
   constructor(environment: string, detail: BackupDetail) {
     this.#environment = environment;
     this.detail = detail;
+    this.isOther = !detail.backup.knows_database;
     this.mayBeOther = detail.backup.imported !== null || detail.backup.environment_id !== environment;
   }
 

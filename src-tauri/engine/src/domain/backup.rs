@@ -4,6 +4,7 @@ use super::environment::Tier;
 use super::error::Failure;
 use super::finding::Outcome;
 use super::identity::TargetIdentity;
+use super::import::DumpOrigin;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -303,6 +304,10 @@ pub struct Manifest {
     pub files: Vec<StoredFile>,
     /// The public key it is encrypted to (`age1...`).
     pub recipient: String,
+    /// The dump that it was made from, if it was not taken from a database. Its identity is not known then, and its
+    /// snapshot is that of the scratch database it was read in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<DumpOrigin>,
     /// Always true: written last.
     pub complete: bool,
 }
@@ -422,6 +427,8 @@ pub struct BackupView {
     pub run_number: Option<u32>,
     /// Where it came from, if it was not taken here: `imported from nightly.dump`.
     pub imported: Option<String>,
+    /// It is known which database it is from; of an imported dump it is not.
+    pub knows_database: bool,
     /// Its key is on this computer.
     pub has_key: bool,
 }
@@ -581,6 +588,11 @@ pub struct BackupRecord {
 }
 
 impl BackupRecord {
+    /// It was made from a dump, which does not tell of which database it is.
+    pub fn is_of_unknown_database(&self) -> bool {
+        self.summary.as_ref().is_some_and(|summary| !summary.identity.is_known())
+    }
+
     /// One that is being taken.
     pub fn begun(id: String, environment_key: String, kind: BackupKind, started_at: DateTime<Utc>) -> Self {
         Self {
@@ -628,6 +640,9 @@ pub struct BackupSummary {
     pub seconds: f64,
     /// The public key it is encrypted to.
     pub recipient: String,
+    /// The dump that it was made from, if it was not taken from a database.
+    #[serde(default)]
+    pub imported: Option<DumpOrigin>,
 }
 
 /// Take a backup.

@@ -20,7 +20,27 @@ pub struct TargetIdentity {
     pub server_version: u32,
 }
 
+/// What stands in the place of a system identifier where it is not known which database something is from. A server's
+/// own is a number, so this equals none.
+const UNKNOWN: &str = "unknown";
+
 impl TargetIdentity {
+    /// Of something that does not tell which database it is from; equal to no database.
+    pub fn unknown(database: Option<&str>, address: String, server_version: u32) -> Self {
+        Self {
+            system_identifier: Some(UNKNOWN.to_owned()),
+            database_oid: 0,
+            database: database.unwrap_or("not named").to_owned(),
+            address,
+            server_version,
+        }
+    }
+
+    /// Whether it is known which database it is.
+    pub fn is_known(&self) -> bool {
+        self.system_identifier.as_deref() != Some(UNKNOWN)
+    }
+
     /// Short form for the banner: the first four and the last four characters of a digest.
     pub fn short(&self) -> String {
         match &self.system_identifier {
@@ -32,7 +52,8 @@ impl TargetIdentity {
 
     /// Whether it is the same database; where it was reached at does not matter.
     pub fn is_same_database(&self, other: &Self) -> bool {
-        self.system_identifier == other.system_identifier
+        self.is_known()
+            && self.system_identifier == other.system_identifier
             && self.database_oid == other.database_oid
             && self.database == other.database
     }

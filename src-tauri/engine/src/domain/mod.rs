@@ -13,6 +13,7 @@ pub mod error;
 pub mod finding;
 pub mod http;
 pub mod identity;
+pub mod import;
 pub mod inventory;
 pub mod ledger;
 pub mod migration;

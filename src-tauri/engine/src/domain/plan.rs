@@ -67,6 +67,11 @@ pub enum PlanPurpose {
         /// Which, in words: `the deep backup of 14:02`.
         words: String,
     },
+    /// Make a backup from a dump.
+    Import {
+        /// Which, in words: `nightly.dump`.
+        words: String,
+    },
     /// Roll migrations back.
     RollBack {
         /// The migrations, newest first.
@@ -119,6 +124,8 @@ pub enum Step {
     Call(CallStep),
     /// Take a backup. It only reads.
     BackUp(super::backup::BackUpStep),
+    /// Load a dump on a scratch database and make a backup of it.
+    Import(super::import::ImportStep),
     /// Restore a backup on a scratch database and compare.
     Prove(super::backup::ProveStep),
     /// Put a backup's rows, or all of it, in the place of what is there now.
@@ -326,9 +333,12 @@ impl Plan {
         self.writes_rows() || self.call().is_some() || self.restore().is_some()
     }
 
-    /// Whether it writes to no target: a backup or a proof.
+    /// Whether it writes to no target: a backup, an import or a proof.
     pub fn only_reads(&self) -> bool {
-        matches!(self.purpose, PlanPurpose::BackUp { .. } | PlanPurpose::Prove { .. })
+        matches!(
+            self.purpose,
+            PlanPurpose::BackUp { .. } | PlanPurpose::Import { .. } | PlanPurpose::Prove { .. }
+        )
     }
 
     /// The roll back that it is.

@@ -15,6 +15,8 @@ pub enum RunKind {
     Apply,
     /// Takes a backup.
     BackUp,
+    /// Makes a backup from a dump.
+    Import,
     /// Proves a backup by restoring it on a scratch database.
     Prove,
 }

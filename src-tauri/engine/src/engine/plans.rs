@@ -145,13 +145,14 @@ impl Engine {
             )
             .unchanged("Nothing was written.")
             .next("Open the migration, or the run that applied it.")),
-            PlanPurpose::BackUp { .. } | PlanPurpose::Prove { .. } | PlanPurpose::Restore { .. } => {
-                Err(Failure::new(
-                    FailureCode::BackupRefused,
-                    "A backup is taken, proven and restored from the Backups panel.",
-                )
-                .unchanged("Nothing was written."))
-            }
+            PlanPurpose::BackUp { .. }
+            | PlanPurpose::Import { .. }
+            | PlanPurpose::Prove { .. }
+            | PlanPurpose::Restore { .. } => Err(Failure::new(
+                FailureCode::BackupRefused,
+                "A backup is taken, imported, proven and restored from the Backups panel.",
+            )
+            .unchanged("Nothing was written.")),
             PlanPurpose::Seed { .. } | PlanPurpose::Undo { .. } => Err(Failure::new(
                 FailureCode::ProfileInvalid,
                 "A seed and its undo are planned from a profile and its answers.",

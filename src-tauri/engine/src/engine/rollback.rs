@@ -278,6 +278,15 @@ impl Engine {
         if let Some(id) = &request.backup_id {
             let record = self.store().backup(id).await?;
             let opened = self.opened(&record).await?;
+            if !opened.stored.manifest.identity.is_known() {
+                return Err(Failure::new(
+                    FailureCode::RestoreRefused,
+                    "Rows cannot be taken from an imported dump in a roll back.",
+                )
+                .why("It is not known which database it is from, nor what the database was like then.")
+                .unchanged("Nothing was changed.")
+                .next("Choose a backup that was taken of this database, or restore tables from the import first."));
+            }
             return Ok(Some((record, opened)));
         }
         let mut older: Vec<BackupRecord> = self

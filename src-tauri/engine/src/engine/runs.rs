@@ -653,6 +653,7 @@ fn title(plan: &Plan) -> String {
         PlanPurpose::Seed { title, .. } => format!("Seed {title}"),
         PlanPurpose::Undo { run_number, run_title, .. } => format!("Undo run {run_number}: {run_title}"),
         PlanPurpose::BackUp { words } => format!("Take {words}"),
+        PlanPurpose::Import { words } => format!("Import {words}"),
         PlanPurpose::Prove { words } => format!("Prove {words}"),
         PlanPurpose::Restore { words } => format!("Restore {words}"),
         PlanPurpose::RollBack { migrations } => match migrations.as_slice() {

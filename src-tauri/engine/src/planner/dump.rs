@@ -61,6 +61,8 @@ impl DumpReader {
                 let Some(end) = memchr::memchr(b'\n', left) else { break };
                 let (line, after) = left.split_at(end);
                 self.line += 1;
+                // A mark of the byte order, as editors on Windows write it.
+                let line = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| self.line == 1).unwrap_or(line);
                 self.take_line(line, parts)?;
                 after.get(1..).unwrap_or_default()
             };

@@ -127,6 +127,7 @@ pub fn backup(minute: u32, tables: &[&str], proof: Option<ProofState>) -> Backup
         },
         seconds: 0.1,
         recipient: "age1".to_owned(),
+        imported: None,
     });
     record.proof = proof.map(|state| Proof {
         state,

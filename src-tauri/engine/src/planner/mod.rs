@@ -1,6 +1,7 @@
 //! Pure planning: from files, ledger and catalogue to a plan. Never touches the network.
 
 pub mod address;
+pub mod archive;
 pub mod backup;
 pub mod checklist;
 pub mod describe;
@@ -8,6 +9,8 @@ pub mod desk;
 pub mod dump;
 #[cfg(test)]
 mod fixtures;
+pub mod foreign;
+pub mod import;
 pub mod objects;
 pub mod plan;
 pub mod profile;

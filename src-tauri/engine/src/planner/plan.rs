@@ -524,6 +524,7 @@ pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> Pl
         PlanPurpose::Seed { title, .. } => format!("the seed {title}"),
         PlanPurpose::Undo { run_number, .. } => format!("the undo of run {run_number}"),
         PlanPurpose::BackUp { words } => words.clone(),
+        PlanPurpose::Import { words } => format!("the import of {words}"),
         PlanPurpose::Prove { words } => format!("a proof of {words}"),
         PlanPurpose::Restore { words } => words.clone(),
         PlanPurpose::RollBack { migrations } => match migrations.as_slice() {

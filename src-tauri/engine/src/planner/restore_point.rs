@@ -202,6 +202,14 @@ mod tests {
         let mut other = backup(12, &["users"], Some(ProofState::Proven));
         other.summary.as_mut().unwrap().identity.database_oid += 1;
         assert_eq!(gate(&[other]).0, Outcome::Block);
+        let mut imported = backup(12, &["users"], Some(ProofState::Proven));
+        let identity = &mut imported.summary.as_mut().unwrap().identity;
+        *identity = crate::domain::identity::TargetIdentity::unknown(
+            Some(&identity.database),
+            String::new(),
+            150_018,
+        );
+        assert_eq!(gate(&[imported]), (Outcome::Block, "there is no backup of this database".to_owned()));
         let mut begun = backup(12, &["users"], Some(ProofState::Proven));
         begun.state = BackupState::Taking;
         assert_eq!(gate(&[begun]).0, Outcome::Block);

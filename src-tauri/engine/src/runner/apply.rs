@@ -250,8 +250,8 @@ impl Apply {
                 Step::Seed(_) | Step::Undo(_) => self.write_rows(sessions, index).await,
                 Step::Call(_) => self.call_app(sessions, index).await,
                 Step::BackUp(_) => self.back_up_first().await,
-                // A run of its own.
-                Step::Prove(_) => Ok(None),
+                // Runs of their own.
+                Step::Import(_) | Step::Prove(_) => Ok(None),
                 Step::Restore(RestoreStep { beside: Some(beside), .. }) => {
                     self.restore_beside(sessions, index, beside).await
                 }

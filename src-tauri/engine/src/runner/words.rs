@@ -164,6 +164,7 @@ pub fn queued_steps(plan: &Plan) -> Vec<RunStep> {
                 Step::Restore(step) => ("Restore", step.words()),
                 Step::RollBack(step) => ("Roll back", step.migrations.join(", ")),
                 Step::Verify if plan.restore().is_some() => ("Verify", "Compare with the backup".to_owned()),
+                Step::Import(step) => ("Import", format!("{}, {}", step.origin.name, step.origin.words())),
                 Step::Prove(_) => ("Prove", "Restore on a scratch database and compare".to_owned()),
                 Step::Verify if plan.only_reads() => ("Record", "Keep the result".to_owned()),
                 Step::Verify if plan.is_of_rows() => ("Verify", "Read the checks".to_owned()),

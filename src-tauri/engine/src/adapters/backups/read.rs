@@ -161,6 +161,12 @@ pub struct Chunks {
 }
 
 impl Chunks {
+    /// Bytes that come from elsewhere, and where they are sent.
+    pub fn channel() -> (mpsc::Sender<Result<Bytes, Failure>>, Self) {
+        let (pieces, inbox) = mpsc::channel(AHEAD);
+        (pieces, Self { inbox })
+    }
+
     /// The next piece; `None`: that was all of it, and all of it is what was stored.
     ///
     /// # Errors

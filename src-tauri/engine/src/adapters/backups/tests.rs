@@ -65,6 +65,7 @@ async fn written(root: &Path, key: &BackupKey) -> Stored {
         left_out: Vec::new(),
         files: vec![file],
         recipient: key.recipient(),
+        imported: None,
         complete: true,
     };
     let partial = draft.path().to_path_buf();

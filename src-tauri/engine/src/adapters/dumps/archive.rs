@@ -5,6 +5,7 @@ use crate::adapters::sandbox::{Toolkit, bare};
 use crate::domain::backup::TableName;
 use crate::domain::{Failure, FailureCode};
 use bytes::{Bytes, BytesMut};
+use std::path::Path;
 use std::process::Stdio;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout};
@@ -38,6 +39,19 @@ impl Archive {
     /// # Errors
     /// [`FailureCode::ToolkitMissing`] when it cannot be started.
     pub fn open(toolkit: &Toolkit, wish: &ArchiveWish) -> Result<Self, Failure> {
+        Self::start(toolkit, wish, None)
+    }
+
+    /// Starts it on a file or folder that lies on this computer. Formats that hold their parts in several places
+    /// cannot be fed.
+    ///
+    /// # Errors
+    /// [`FailureCode::ToolkitMissing`] when it cannot be started.
+    pub fn open_at(toolkit: &Toolkit, wish: &ArchiveWish, path: &Path) -> Result<Self, Failure> {
+        Self::start(toolkit, wish, Some(path))
+    }
+
+    fn start(toolkit: &Toolkit, wish: &ArchiveWish, path: Option<&Path>) -> Result<Self, Failure> {
         let failed = |why: String| {
             Failure::new(FailureCode::ToolkitMissing, "The toolkit's pg_restore could not be started.")
                 .why(why)
@@ -64,8 +78,11 @@ impl Archive {
             // Matched as it stands, without patterns.
             command.arg(format!("--schema={}", table.schema)).arg(format!("--table={}", table.name));
         }
+        if let Some(path) = path {
+            command.arg("--").arg(path);
+        }
         let mut child = command
-            .stdin(Stdio::piped())
+            .stdin(if path.is_some() { Stdio::null() } else { Stdio::piped() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)

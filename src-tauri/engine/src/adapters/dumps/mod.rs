@@ -3,11 +3,13 @@
 
 mod archive;
 mod deep;
+mod foreign;
 mod schema;
 mod tools;
 mod way;
 
 pub use archive::{Archive, ArchiveWish};
 pub use deep::{DeepDump, DeepScope};
+pub use foreign::Place;
 pub use schema::schema_dump;
 pub use tools::{local_tools, toolkit_tool};

@@ -181,7 +181,7 @@ impl Sandbox {
         let sql = format!(
             "DO $$ BEGIN CREATE ROLE {SCRATCH_ROLE} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE; \
              EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; \
-             ALTER ROLE {SCRATCH_ROLE} PASSWORD {password}; ALTER DATABASE {} OWNER TO {SCRATCH_ROLE}",
+             ALTER ROLE {SCRATCH_ROLE} PASSWORD {password}; ALTER ROLE {SCRATCH_ROLE} RESET ALL; ALTER DATABASE {} OWNER TO {SCRATCH_ROLE}",
             quoted(&name)
         );
         self.run(&address, sql, "The scratch database could not be handed to its own role.").await?;

@@ -50,7 +50,10 @@ impl Engine {
             folder: Some(folder.display().to_string()),
             sha256: Some(stored.sha256.clone()),
             summary: Some(summary_of(&stored, 0.0)),
-            imported: Some(format!("found in {}", folder.display())),
+            imported: Some(match &manifest.imported {
+                Some(origin) => format!("imported from {}, found in {}", origin.name, folder.display()),
+                None => format!("found in {}", folder.display()),
+            }),
             ..BackupRecord::begun(id, target.key(), manifest.kind, manifest.snapshot_at)
         };
         self.store().save_backup(&record).await?;

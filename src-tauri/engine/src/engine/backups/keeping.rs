@@ -112,7 +112,7 @@ fn check(policy: &BackupPolicy) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The newest proven one of each kind.
+/// The newest proven one of each kind. An import is none: it may be of another database, or older than all of them.
 fn kept_whatever(records: &[BackupRecord]) -> Vec<String> {
     use crate::domain::backup::BackupKind::{Deep, Quick};
     [Deep, Quick]
@@ -120,6 +120,7 @@ fn kept_whatever(records: &[BackupRecord]) -> Vec<String> {
         .filter_map(|kind| {
             let proven = |record: &&BackupRecord| {
                 record.kind == kind
+                    && !record.is_of_unknown_database()
                     && record.state == BackupState::Complete
                     && record.proof.as_ref().is_some_and(|proof| proof.state == ProofState::Proven)
             };
@@ -132,11 +133,13 @@ fn kept_whatever(records: &[BackupRecord]) -> Vec<String> {
         .collect()
 }
 
-/// What the rules do not keep, oldest first.
+/// What the rules do not keep, oldest first. What somebody brought here on purpose is neither counted nor removed.
 fn surplus(records: &[BackupRecord], policy: &BackupPolicy, now: DateTime<Utc>) -> Vec<String> {
     let keep = kept_whatever(records);
-    let mut complete: Vec<&BackupRecord> =
-        records.iter().filter(|record| record.state == BackupState::Complete).collect();
+    let mut complete: Vec<&BackupRecord> = records
+        .iter()
+        .filter(|record| record.state == BackupState::Complete && record.imported.is_none())
+        .collect();
     complete.sort_by_key(|record| std::cmp::Reverse(record.started_at));
     let size = |record: &BackupRecord| record.summary.as_ref().map_or(0, |summary| summary.bytes);
     let (mut count, mut bytes) = (0_u32, 0_u64);
@@ -185,6 +188,7 @@ mod tests {
                 tool: BackupTool { name: String::new(), version: String::new(), place: String::new() },
                 seconds: 1.0,
                 recipient: String::new(),
+                imported: None,
             }),
             proof: proven.then(|| Proof {
                 state: ProofState::Proven,
@@ -216,6 +220,28 @@ mod tests {
         assert_eq!(surplus(&records, &size, now), ["older", "fresh"]);
         let none = BackupPolicy { keep_days: 0, ..BackupPolicy::default() };
         assert!(surplus(&records, &none, now).is_empty());
+    }
+
+    #[test]
+    fn an_import_is_neither_removed_nor_counted_and_protects_nothing_else() {
+        let now = Utc::now();
+        let mut import = record("import", BackupKind::Deep, 0, true, now);
+        import.imported = Some("imported from nightly.dump".to_owned());
+        if let Some(summary) = &mut import.summary {
+            summary.identity = TargetIdentity::unknown(None, "a".to_owned(), 180_004);
+        }
+        let mut old = import.clone();
+        old.id = "old import".to_owned();
+        old.started_at = now - Duration::days(400);
+        let records = vec![
+            import,
+            record("proven", BackupKind::Deep, 40, true, now),
+            record("older", BackupKind::Deep, 50, false, now),
+            old,
+        ];
+        let policy = BackupPolicy { keep_days: 30, keep_count: 1, keep_gb: 1, ..BackupPolicy::default() };
+        assert_eq!(surplus(&records, &policy, now), ["older"]);
+        assert_eq!(kept_whatever(&records), ["proven"]);
     }
 
     #[test]

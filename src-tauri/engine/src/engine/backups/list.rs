@@ -6,6 +6,7 @@ use crate::domain::backup::{
     BackupDetail, BackupKind, BackupPolicy, BackupRecord, BackupShelf, BackupState, BackupTable, BackupView,
     ProofState,
 };
+use crate::domain::import::DumpOrigin;
 use crate::domain::{Failure, Outcome};
 use crate::engine::{Engine, Target};
 use crate::planner::backup::size_words;
@@ -24,8 +25,10 @@ impl Engine {
         let recipients = self.backup_recipients().await?;
         let views: Vec<BackupView> = records.iter().map(|record| self.view(record, &recipients)).collect();
         let now = Utc::now();
+        // Of an import it is not known how old it is, nor of which database.
         let newest = views.iter().find(|view| {
             view.kind == BackupKind::Deep
+                && view.knows_database
                 && view.state == BackupState::Complete
                 && view.proof == ProofState::Proven
                 && view.has_key
@@ -80,6 +83,9 @@ impl Engine {
             tool: summary.map(|summary| summary.tool.clone()),
             source: summary.map_or_else(String::new, |summary| {
                 let identity = &summary.identity;
+                if let Some(origin) = &summary.imported {
+                    return source_words(origin);
+                }
                 format!("{} on {}, id {}", identity.database, identity.version_words(), identity.short())
             }),
             seconds: summary.map(|summary| summary.seconds),
@@ -151,6 +157,7 @@ impl Engine {
             run_id: record.run_id.clone(),
             run_number: record.run_number,
             imported: record.imported.clone(),
+            knows_database: !record.is_of_unknown_database(),
             has_key: summary.is_none_or(|summary| recipients.contains(&summary.recipient)),
         }
     }
@@ -180,6 +187,24 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Where an import says it is from.
+fn source_words(origin: &DumpOrigin) -> String {
+    let database = match (&origin.database, &origin.server) {
+        (Some(database), Some(server)) => format!("{database} on PostgreSQL {server}, as its header says"),
+        (None, Some(server)) => format!("PostgreSQL {server}, as its header says"),
+        _ => "a database that it does not name".to_owned(),
+    };
+    let when = match origin.dumped_at {
+        Some(_) => "The time is the header's, which has no time zone.",
+        None => "When it was made is not known; the time shown is that of the import.",
+    };
+    format!(
+        "{} ({}): {database}. Which database that was cannot be checked. {when}",
+        origin.name,
+        origin.words()
+    )
 }
 
 /// How a backup stands, its folder looked at.

@@ -1,6 +1,7 @@
 //! Backups: what there is, what could be taken, what was proven.
 
 mod adopt;
+mod import;
 mod keeping;
 mod keys;
 mod list;

@@ -401,7 +401,11 @@ impl Engine {
         for step in changed {
             live.stream.emit(RunEventKind::Step { step });
         }
-        let aftermath = vec!["The database was only read.".to_owned()];
+        let aftermath = vec![if run.kind == RunKind::Import {
+            "No database but a scratch one was touched.".to_owned()
+        } else {
+            "The database was only read.".to_owned()
+        }];
         if let Err(failure) =
             self.store().end_run(&run.id, status, failure.as_ref(), &aftermath, &run.steps, Utc::now()).await
         {
@@ -430,6 +434,7 @@ pub(super) fn summary_of(stored: &Stored, source_bytes: f64) -> BackupSummary {
         tool: manifest.tool.clone(),
         seconds: manifest.milliseconds as f64 / 1000.0,
         recipient: manifest.recipient.clone(),
+        imported: manifest.imported.clone(),
     }
 }
 

@@ -14,6 +14,7 @@ mod lex;
 mod locate;
 mod locks;
 mod mode;
+mod of_dump;
 mod parse;
 mod parse_table;
 mod split;
@@ -22,6 +23,7 @@ mod summary;
 pub use destructive::destructive;
 pub use dry_run::{dry_runnable, outside_effects, unwrapped};
 pub use locate::locate;
+pub use of_dump::{Bearing, bearing, copied_columns};
 pub use split::whole_statements;
 
 use crate::domain::statement::{Action, Effect, ObjectKind, Script, ScriptMode, Statement, StatementLock};

@@ -2,16 +2,18 @@
 //! as rows.
 
 use super::Meter;
+use super::foreign::Intake;
 use crate::adapters::backups::{ARCHIVE, BackupKey, Chunks, ROWS, Stored};
 use crate::adapters::dumps::{Archive, ArchiveWish};
 use crate::adapters::postgres::backup::copy_in;
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::script::{self, code};
-use crate::adapters::postgres::words::qualified;
+use crate::adapters::postgres::words::{identifier, qualified};
 use crate::adapters::sandbox::Toolkit;
 use crate::domain::backup::StoredTable;
 use crate::domain::{Failure, FailureCode};
 use crate::planner::dump::{DumpReader, Part};
+use crate::planner::sql::{Bearing, bearing};
 use bytes::Bytes;
 use sqlx::postgres::PgConnection;
 use std::collections::VecDeque;
@@ -31,7 +33,7 @@ const SETTINGS: [&str; 9] = [
 ];
 
 /// Statements that a scratch server may be unable to run, with what they make.
-const FOREIGN_TO_SCRATCH: [(&str, &str); 12] = [
+const FOREIGN_TO_SCRATCH: [(&str, &str); 16] = [
     ("CREATE EXTENSION", "an extension"),
     ("CREATE COLLATION", "a collation"),
     ("CREATE SERVER", "a foreign server"),
@@ -44,6 +46,10 @@ const FOREIGN_TO_SCRATCH: [(&str, &str); 12] = [
     ("CREATE SUBSCRIPTION", "a subscription"),
     ("CREATE LANGUAGE", "a language"),
     ("CREATE ACCESS METHOD", "an access method"),
+    ("SECURITY LABEL", "a security label"),
+    ("COMMENT ON", "a comment on one of these"),
+    ("SET default_tablespace", "a tablespace"),
+    ("SET default_table_access_method", "an access method"),
 ];
 
 /// SQL as it comes out of an archive or a plain file.
@@ -55,6 +61,19 @@ pub enum Source {
 }
 
 impl Source {
+    /// A folder or a tar archive, which the program has to open itself.
+    ///
+    /// # Errors
+    /// Where the program is not there.
+    pub fn archive_at(
+        path: &std::path::Path,
+        toolkit: &Toolkit,
+        wish: &ArchiveWish,
+    ) -> Result<Self, Failure> {
+        let archive = Archive::open_at(toolkit, wish, path)?;
+        Ok(Self::Archive(Box::new(archive), tokio::spawn(async { Ok(()) })))
+    }
+
     /// The archive of a deep backup.
     ///
     /// # Errors
@@ -167,8 +186,14 @@ pub struct Loaded {
 
 /// How to treat what cannot run.
 pub enum Manners<'a> {
-    /// On a scratch database: go on, and tell. Extensions are made by the second session.
-    Scratch(&'a mut PgConnection),
+    /// On a scratch database: go on, and tell. Extensions are made by `admin`, as long as nothing else was made; what
+    /// a dump of unknown origin may hold is judged by `intake`.
+    Scratch {
+        /// The superuser's session.
+        admin: &'a mut PgConnection,
+        /// For a dump that Drydock did not take.
+        intake: Option<&'a mut Intake>,
+    },
     /// In one transaction of the caller: the first error ends it.
     Strict,
 }
@@ -185,23 +210,41 @@ pub async fn load(
 ) -> Result<Loaded, Failure> {
     let mut loaded = Loaded::default();
     let mut tables = 0;
+    // Nothing was made yet that a script of an extension could stumble over.
+    let mut clean = true;
     while let Some(part) = parts.next().await? {
         match part {
             Part::Statement(sql) => {
+                if let Manners::Scratch { intake: Some(intake), .. } = &mut manners
+                    && !intake.takes(&sql)?
+                {
+                    continue;
+                }
                 // A scratch database takes the transactions that a dump makes around large objects.
-                let ends = matches!(manners, Manners::Scratch(_)) && (sql == "BEGIN" || sql == "COMMIT");
+                let ends = matches!(manners, Manners::Scratch { .. }) && (sql == "BEGIN" || sql == "COMMIT");
                 let sql = if ends { Some(sql) } else { fitting(&sql)? };
                 let Some(sql) = sql else { continue };
                 let extension = starts(&sql, "CREATE EXTENSION");
                 let sent = match &mut manners {
-                    Manners::Scratch(admin) if extension => script::send(admin, sql.clone()).await,
-                    _ => script::send(connection, sql.clone()).await,
+                    Manners::Scratch { admin, .. } if extension => {
+                        let sql = extension_alone(&sql);
+                        let maker = if clean { &mut **admin } else { &mut *connection };
+                        script::send(maker, sql).await
+                    }
+                    _ => {
+                        clean = clean && makes_nothing(&sql);
+                        script::send(connection, sql.clone()).await
+                    }
                 };
                 if let Err(error) = sent {
                     note(&mut loaded, &manners, &sql, &error)?;
                 }
             }
             Part::CopyBegin(sql) => {
+                if let Manners::Scratch { intake: Some(intake), .. } = &mut manners {
+                    intake.fills(&sql)?;
+                }
+                clean = false;
                 if let Err(error) = copy(connection, &sql, parts, meter).await? {
                     note(&mut loaded, &manners, &sql, &error)?;
                 }
@@ -258,7 +301,10 @@ fn note(loaded: &mut Loaded, manners: &Manners<'_>, sql: &str, error: &sqlx::Err
             .unchanged("All of it was taken back; nothing has changed.")
             .next("Settle what the server says, or restore into a new database."));
         }
-        Manners::Scratch(_) => {}
+        Manners::Scratch { .. } => {}
+    }
+    if clears_nothing(sql, error) {
+        return Ok(());
     }
     let foreign = FOREIGN_TO_SCRATCH.iter().any(|(words, _)| starts(sql, words));
     let role = starts(sql, "CREATE POLICY") && code(error).as_deref() == Some("42704");
@@ -297,6 +343,37 @@ fn fitting(sql: &str) -> Result<Option<String>, Failure> {
         "COMMENT" if starts(sql, "COMMENT ON EXTENSION") => Ok(None),
         _ => Ok(Some(sql.to_owned())),
     }
+}
+
+/// The statement that makes an extension, from its name alone: only that much of it is run by the superuser.
+fn extension_alone(sql: &str) -> String {
+    match bearing(sql) {
+        Bearing::Extension(name, Some(schema)) => {
+            format!(
+                "CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {}",
+                identifier(&name),
+                identifier(&schema)
+            )
+        }
+        Bearing::Extension(name, None) => format!("CREATE EXTENSION IF NOT EXISTS {}", identifier(&name)),
+        _ => String::new(),
+    }
+}
+
+fn makes_nothing(sql: &str) -> bool {
+    match bearing(sql) {
+        Bearing::Schema | Bearing::Setting | Bearing::Encoding(_) | Bearing::Clears => true,
+        Bearing::Object => {
+            ["CREATE COLLATION", "COMMENT ON", "SELECT"].iter().any(|words| starts(sql, words))
+        }
+        _ => false,
+    }
+}
+
+/// `DROP` of what is not there, as `pg_dump --clean` writes it.
+fn clears_nothing(sql: &str, error: &sqlx::Error) -> bool {
+    let missing = ["42P01", "42704", "42883", "3F000", "42703"];
+    code(error).is_some_and(|code| missing.contains(&code.as_str())) && bearing(sql) == Bearing::Clears
 }
 
 fn starts(sql: &str, words: &str) -> bool {
@@ -362,9 +439,13 @@ mod tests {
 
     #[test]
     fn only_what_a_dump_needs_is_sent() {
-        for left_out in
-            ["SET transaction_timeout = 0", "SET lock_timeout = 0", "BEGIN", "COMMIT", "CREATE DATABASE x"]
-        {
+        for left_out in [
+            "SET transaction_timeout = 0",
+            "SET client_encoding = 'UTF8'",
+            "BEGIN",
+            "COMMIT",
+            "CREATE DATABASE x",
+        ] {
             assert_eq!(fitting(left_out).unwrap(), None, "{left_out}");
         }
         assert!(fitting("SET check_function_bodies = false").unwrap().is_some());

@@ -5,6 +5,8 @@
 
 pub mod beside;
 mod deep;
+pub mod foreign;
+pub mod import;
 mod indexes;
 pub mod load;
 pub mod loss;

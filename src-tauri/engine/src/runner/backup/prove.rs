@@ -1,6 +1,7 @@
 //! Proves a backup: restored on a scratch database, compared with its manifest. Listing an archive, or a program's
 //! good exit, proves nothing.
 
+use super::foreign::Intake;
 use super::load::{Loaded, Manners, Opened, Parts, Source, copy_segment, load};
 use super::{Meter, cancelled, schema, sums};
 use crate::adapters::backups::verify_files;
@@ -144,7 +145,9 @@ impl Prove<'_> {
             BackupKind::Deep => {
                 let wish = ArchiveWish { bare: true, ..ArchiveWish::default() };
                 let source = Source::of_deep(&self.opened.stored, &self.opened.key, self.toolkit, &wish)?;
-                load(&mut work, &mut Parts::new(source), Manners::Scratch(&mut admin), &meter).await?
+                let mut intake = manifest.imported.as_ref().map(|_| Intake::default());
+                let manners = Manners::Scratch { admin: &mut admin, intake: intake.as_mut() };
+                load(&mut work, &mut Parts::new(source), manners, &meter).await?
             }
             BackupKind::Quick => self.rows(&mut work, &mut admin, &catalogue, &meter).await?,
         };

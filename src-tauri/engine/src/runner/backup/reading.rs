@@ -7,9 +7,10 @@ use crate::adapters::postgres::backup::copy_in;
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::words::qualified;
 use crate::adapters::sandbox::Toolkit;
-use crate::domain::backup::{BackupKind, CopyFormat, StoredTable};
+use crate::domain::backup::{BackupKind, CopyFormat, StoredColumn, StoredTable, TableName};
 use crate::domain::{Failure, FailureCode};
 use crate::planner::dump::Part;
+use crate::planner::sql::{Bearing, bearing, copied_columns};
 use sqlx::postgres::PgConnection;
 
 /// Tables that are read one after the other.
@@ -17,8 +18,8 @@ pub(super) struct Reading<'a> {
     opened: &'a Opened,
     tables: &'a [StoredTable],
     found: usize,
-    /// The archive of a deep backup, and whether it stands before rows that nobody has taken.
-    archive: Option<(Parts, bool)>,
+    /// The archive of a deep backup, and the columns of the rows that it stands before, if nobody has taken them.
+    archive: Option<(Parts, Option<Vec<String>>)>,
 }
 
 impl<'a> Reading<'a> {
@@ -45,7 +46,7 @@ impl<'a> Reading<'a> {
                 ..ArchiveWish::default()
             };
             let source = Source::of_deep(&opened.stored, &opened.key, toolkit, &wish)?;
-            archive = Some((Parts::new(source), false));
+            archive = Some((Parts::new(source), None));
         }
         Ok(Self { opened, tables, found: 0, archive })
     }
@@ -66,17 +67,19 @@ impl<'a> Reading<'a> {
             self.found += usize::from(table.is_some());
             return Ok(table);
         };
-        if std::mem::take(waiting) {
+        if waiting.take().is_some() {
             pass_over(parts).await?;
         }
         while let Some(part) = parts.next().await? {
             let Part::CopyBegin(sql) = part else { continue };
-            let table = self.tables.iter().find(|table| {
-                sql.starts_with(&format!("COPY {} ", qualified(&table.table.schema, &table.table.name)))
-            });
-            match table {
+            let Bearing::Rows(Some(schema), name) = bearing(&sql) else {
+                pass_over(parts).await?;
+                continue;
+            };
+            let named = TableName::new(schema, name);
+            match self.tables.iter().find(|table| table.table == named) {
                 Some(table) => {
-                    *waiting = true;
+                    *waiting = Some(copied_columns(&sql));
                     self.found += 1;
                     return Ok(Some(table));
                 }
@@ -111,14 +114,14 @@ impl<'a> Reading<'a> {
             return copy_segment(connection, stored, key, table, into, true, meter).await.map(|_| ());
         };
         let own = qualified(&table.table.schema, &table.table.name);
-        let text = StoredTable { format: CopyFormat::Text, ..table.clone() };
+        let columns = in_order(table, &waiting.take().unwrap_or_default())?;
+        let text = StoredTable { format: CopyFormat::Text, columns, ..table.clone() };
         let sql = copy_in(into.unwrap_or(&own), &text, into.is_none());
         let refused = |error: &sqlx::Error| {
             let told = failure(error);
             Failure { what: format!("The rows of {} cannot be read in. {}", table.table, told.what), ..told }
         };
         let mut copy = connection.copy_in_raw(&sql).await.map_err(|error| refused(&error))?;
-        *waiting = false;
         loop {
             match parts.next().await {
                 Ok(Some(Part::Rows(rows))) => {
@@ -135,6 +138,24 @@ impl<'a> Reading<'a> {
         }
         copy.finish().await.map(|_| ()).map_err(|error| refused(&error))
     }
+}
+
+/// The columns of a table in the order in which an archive holds their values. In an archive that was imported it may be
+/// another one than in the manifest, which was read elsewhere.
+fn in_order(table: &StoredTable, names: &[String]) -> Result<Vec<StoredColumn>, Failure> {
+    let mut columns = Vec::with_capacity(names.len());
+    for name in names {
+        columns.extend(table.columns.iter().find(|column| column.name == *name).cloned());
+    }
+    let stored = table.columns.iter().filter(|column| !column.generated).count();
+    if columns.len() == names.len() && columns.len() == stored {
+        return Ok(columns);
+    }
+    Err(Failure::new(
+        FailureCode::BackupDamaged,
+        format!("The archive holds other columns of {} than its manifest says.", table.table),
+    )
+    .unchanged("All of it was taken back; nothing has changed."))
 }
 
 /// Reads to the end of rows that nobody wants.

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How rows of new backups are compared.
-const HASH: HashDefinition = HashDefinition::ColumnSum64;
+pub(super) const HASH: HashDefinition = HashDefinition::ColumnSum64;
 
 /// A backup that is to be taken.
 pub struct BackUp<'a> {
@@ -151,6 +151,7 @@ impl BackUp<'_> {
             left_out: selection.left_out.clone(),
             files: vec![file, describing.finish().await?],
             recipient: self.key.recipient(),
+            imported: None,
             complete: true,
         };
         let folder: PathBuf = {

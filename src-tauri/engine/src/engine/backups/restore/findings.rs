@@ -37,7 +37,13 @@ pub(super) fn findings(looked: &Looked, request: &RestoreRequest, beside: Option
         findings.push(Finding::new(
             "other-database",
             Outcome::Warn,
-            format!("The backup is of another database; {name} was typed to restore it here."),
+            match &looked.opened.stored.manifest.imported {
+                Some(origin) => format!(
+                    "It is not known of which database {} is; {name} was typed to restore it here.",
+                    origin.name
+                ),
+                None => format!("The backup is of another database; {name} was typed to restore it here."),
+            },
         ));
     }
     if let Some(beside) = beside {

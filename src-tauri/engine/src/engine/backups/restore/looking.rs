@@ -56,14 +56,23 @@ impl Engine {
             && !manifest.identity.is_same_database(&identity)
             && request.other_database.as_deref() != Some(target.name.as_str())
         {
-            return Err(Failure::new(FailureCode::RestoreRefused, "This backup is of another database.")
-                .why(format!(
-                    "It is of {} (id {}), this is {} (id {}).",
-                    manifest.identity.database,
-                    manifest.identity.short(),
-                    identity.database,
-                    identity.short()
-                ))
+            let here = format!("{} (id {})", identity.database, identity.short());
+            let (what, why) = match &manifest.imported {
+                Some(origin) => (
+                    "It is not known of which database this backup is.",
+                    format!("It is imported from {}; this is {here}.", origin.name),
+                ),
+                None => (
+                    "This backup is of another database.",
+                    format!(
+                        "It is of {} (id {}), this is {here}.",
+                        manifest.identity.database,
+                        manifest.identity.short()
+                    ),
+                ),
+            };
+            return Err(Failure::new(FailureCode::RestoreRefused, what)
+                .why(why)
                 .unchanged("Nothing was changed.")
                 .next(format!(
                     "To restore it here all the same, type the name {}; that is kept on record.",

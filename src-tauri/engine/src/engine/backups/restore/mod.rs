@@ -106,9 +106,12 @@ impl Engine {
         let findings = findings(&looked, &request, step.beside.as_ref());
         work.push(Step::Restore(step));
         let words = format!(
-            "{} from the backup of {}{}",
+            "{} from {}{}",
             what_words(&request.what, &looked.tables),
-            at(manifest.snapshot_at),
+            match &manifest.imported {
+                Some(origin) => format!("the imported {}", origin.name),
+                None => format!("the backup of {}", at(manifest.snapshot_at)),
+            },
             match &request.into {
                 RestoreInto::Target => String::new(),
                 RestoreInto::Swap => ", by swapping databases".to_owned(),

@@ -13,15 +13,21 @@ pub(super) fn words(manifest: &Manifest, totals: &LossTotals) -> (String, String
         minutes if minutes < 48 * 60 => format!("{} hours", minutes / 60),
         minutes => format!("{} days", minutes / (24 * 60)),
     };
-    let at = at(manifest.snapshot_at);
+    let at = match &manifest.imported {
+        Some(origin) => origin.name.clone(),
+        None => at(manifest.snapshot_at),
+    };
     let lost = totals.new + totals.changed;
     let unknown = totals.unknown > 0;
     let headline = match (lost > 0.0, unknown) {
         (false, false) if totals.deleted > 0.0 => {
             format!("Going back to {at} loses nothing, and brings rows back.")
         }
+        (false, false) if manifest.imported.is_some() => format!("Every row is as it is in {at}."),
         (false, false) => format!("Nothing has changed since {at}."),
         (false, true) => format!("What going back to {at} would lose is not all known."),
+        // When a dump was made is only what its header says, so no time is counted from it.
+        (true, _) if manifest.imported.is_some() => format!("Going back to {at} loses {lost} row changes."),
         (true, _) => format!("Going back to {at} loses {ago} of work."),
     };
     let lead = match (lost > 0.0, unknown) {

@@ -751,7 +751,7 @@ pub struct RestoreStep {
     pub loss: LossTotals,
     /// The database that is made for it; `None`: it happens in place.
     #[serde(default)]
-    pub beside: Option<Beside>,
+    pub beside: Option<Box<Beside>>,
 }
 
 /// A database that a restore makes beside the target.
@@ -807,7 +807,7 @@ impl RestoreStep {
             (_, 1) => format!("{rows} rows of 1 table"),
             (_, tables) => format!("{rows} rows of {tables} tables"),
         };
-        match &self.beside {
+        match self.beside.as_deref() {
             Some(Beside { name, kept_as: None, .. }) => format!("{what} into a new database {name}"),
             Some(Beside { name, kept_as: Some(kept), .. }) => {
                 format!("{what} into a new {name}; the one before is kept as {kept}")

@@ -141,7 +141,9 @@ mod tests {
         tar[257..262].copy_from_slice(b"ustar");
         assert_eq!(recognise(&tar).unwrap(), Recognised::Tar);
         let text = "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\n-- Dumped from database version 15.18 (Debian)\n-- Dumped by pg_dump version 18.4\n";
-        let Recognised::Plain(head) = recognise(text.as_bytes()).unwrap() else { panic!() };
+        let Recognised::Plain(head) = recognise(text.as_bytes()).unwrap() else {
+            unreachable!("it is plain text")
+        };
         assert_eq!(head.server.as_deref(), Some("15.18 (Debian)"));
         assert_eq!(head.dumped_by.as_deref(), Some("18.4"));
     }

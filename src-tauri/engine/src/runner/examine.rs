@@ -100,7 +100,7 @@ async fn read(
     } else {
         Vec::new()
     };
-    let beside = plan.restore().and_then(|step| step.beside.as_ref());
+    let beside = plan.restore().and_then(|step| step.beside.as_deref());
     let databases = match beside {
         Some(_) => connector.read(databases::all(connection)).await.map_err(|error| failure(&error))?,
         None => Vec::new(),
@@ -125,7 +125,7 @@ async fn read(
 fn examined(step: &RunStep, plan: &Plan, run: &Run, server: &Server) -> ExaminedStep {
     let planned = plan.steps.get(step.index as usize);
     let beside = match planned {
-        Some(Step::Restore(restore)) => restore.beside.as_ref(),
+        Some(Step::Restore(restore)) => restore.beside.as_deref(),
         _ => None,
     };
     let begun = !matches!(step.status, StepStatus::Queued | StepStatus::NotRun);
@@ -326,7 +326,7 @@ fn words(examination: &mut Examination, alive: bool, open: bool, failed: bool, p
         let verbs = ["Restore", "Roll back"];
         let step = examination.rows.iter().find(|row| verbs.contains(&row.step.verb.as_str()));
         let outcome = step.map(|row| row.outcome);
-        if let Some(beside) = plan.restore().and_then(|step| step.beside.as_ref()) {
+        if let Some(beside) = plan.restore().and_then(|step| step.beside.as_deref()) {
             let (headline, next) = beside::headline(beside, outcome);
             examination.headline = headline;
             examination.next = vec![next];

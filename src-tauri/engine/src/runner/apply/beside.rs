@@ -31,7 +31,7 @@ pub fn number(note: Option<&str>) -> Option<u32> {
 /// What to do after a restore beside the target, as sentences.
 pub fn afterwards(step: &RestoreStep) -> Vec<String> {
     let Some(beside) = &step.beside else { return Vec::new() };
-    let Beside { name, making, .. } = beside;
+    let Beside { name, making, .. } = &**beside;
     let Some(kept) = &beside.kept_as else {
         return vec![
             "Nothing that was there was touched.".to_owned(),

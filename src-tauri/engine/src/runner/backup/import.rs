@@ -179,7 +179,7 @@ impl Import<'_> {
             identity: TargetIdentity::unknown(
                 self.origin.database.as_deref(),
                 format!("imported from {}", self.origin.name),
-                u32::try_from(version).unwrap_or(0),
+                version,
             ),
             encoding: inventory.encoding.clone(),
             locale: (inventory.collate.clone(), inventory.ctype.clone()),

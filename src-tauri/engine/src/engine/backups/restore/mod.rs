@@ -52,7 +52,10 @@ impl Engine {
         no_transaction_pooler(target)?;
         let looked = self.look(target, &request).await?;
         let token = drawn();
-        let beside = looked.around.beside(&request.into, &looked.opened.stored.manifest, &token, Utc::now());
+        let beside = looked
+            .around
+            .beside(&request.into, &looked.opened.stored.manifest, &token, Utc::now())
+            .map(Box::new);
         let kind = std::mem::discriminant(&request.into);
         let way = looked.loss.ways.iter().find(|way| std::mem::discriminant(&way.into) == kind);
         let closed = match (way.map(|way| way.closed.clone()), &request.into) {
@@ -103,7 +106,7 @@ impl Engine {
             work.push(Step::BackUp(BackUpStep { backup_id: drawn(), request: safety_of(&looked) }));
         }
         let files = step.sha256.clone();
-        let findings = findings(&looked, &request, step.beside.as_ref());
+        let findings = findings(&looked, &request, step.beside.as_deref());
         work.push(Step::Restore(step));
         let words = format!(
             "{} from {}{}",

@@ -1,7 +1,7 @@
 //! The line is cut, reset or goes dead in the middle of a backup, a restore and a roll back. The operator is told within
 //! a minute, the rows are wholly old or wholly new, nothing incomplete is offered, and no lock stays on the server.
 
-use crate::backups::{DAMAGE, Image, TABLES, image, keyed, only_whole_ones, points, report, settled};
+use crate::backups::{DAMAGE, Image, TABLES, image, keyed, only_whole_ones, report, settled};
 use crate::parts::{Answer, Console, finish, text};
 use drydock_lab::{Fault, Network, Postgres, Slow, Tls, Version};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -11,7 +11,20 @@ use std::fmt::Write as _;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-const FAULTS: [Fault; 3] = [Fault::Cut, Fault::Reset, Fault::Blackhole];
+/// Moments of each fault: 21 of each kind of work in the long campaign.
+fn each() -> u32 {
+    if std::env::var_os("DRYDOCK_FULL").is_some() { 7 } else { 1 }
+}
+
+/// All faults; in the sample some of them for each kind, since a dead line takes its time to be told.
+fn faults(sample: &'static [Fault]) -> &'static [Fault] {
+    if std::env::var_os("DRYDOCK_FULL").is_some() {
+        &[Fault::Cut, Fault::Reset, Fault::Blackhole]
+    } else {
+        sample
+    }
+}
+
 /// The longest that a person may have to wait for an answer.
 const TOLD: Duration = Duration::from_secs(60);
 
@@ -69,14 +82,16 @@ async fn a_backup_over_a_broken_line_leaves_nothing_that_is_offered() {
     connection.execute(AssertSqlSafe(TABLES.to_owned())).await.unwrap();
     let before = image(&mut connection).await;
     let mut random = StdRng::seed_from_u64(0xCAB1);
-    for kind in [&["backup"][..], &["backup", "--quick"]] {
+    let kinds =
+        [(&["backup"][..], &[Fault::Cut, Fault::Blackhole][..]), (&["backup", "--quick"], &[Fault::Reset])];
+    for (kind, sample) in kinds {
         let started = Instant::now();
         let whole = office.console.run(kind);
         assert_eq!(whole.exit, Some(0), "{}", whole.text());
         // The proof, which comes last, needs no line.
         let longest = started.elapsed().mul_f64(0.5);
-        for fault in FAULTS {
-            for _ in 0..points().div_ceil(4) {
+        for &fault in faults(sample) {
+            for _ in 0..each() {
                 let known = only_whole_ones(&office.console).len();
                 let child = office.console.start(kind);
                 let delay = longest.mul_f64(random.random_range(0.02..1.0));
@@ -101,14 +116,16 @@ async fn a_restore_over_a_broken_line_is_wholly_old_or_wholly_new() {
     connection.execute(AssertSqlSafe(TABLES.to_owned())).await.unwrap();
     let good = image(&mut connection).await;
     let mut random = StdRng::seed_from_u64(0xCAB2);
-    for kind in [&["backup", "--quick"][..], &["backup"]] {
+    let kinds =
+        [(&["backup", "--quick"][..], &[Fault::Reset, Fault::Blackhole][..]), (&["backup"], &[Fault::Cut])];
+    for (kind, sample) in kinds {
         let taken = office.console.run(kind);
         assert_eq!(taken.exit, Some(0), "{}", taken.text());
         let id = taken.json["backup"]["backup"]["id"].as_str().unwrap().to_owned();
         let arguments = ["restore", &id, "--accept-data-loss"];
         let longest = run_whole(&office.console, &mut connection, &arguments, &good).await;
-        for fault in FAULTS {
-            for _ in 0..points().div_ceil(4) {
+        for &fault in faults(sample) {
+            for _ in 0..each() {
                 connection.execute(AssertSqlSafe(DAMAGE.to_owned())).await.unwrap();
                 let damaged = image(&mut connection).await;
                 let images = Image { old: &damaged, new: &good };
@@ -161,8 +178,9 @@ async fn a_roll_back_over_a_broken_line_is_wholly_old_or_wholly_new() {
     let arguments = ["rollback", "2_second", "--accept-data-loss"];
     let mut random = StdRng::seed_from_u64(0xCAB3);
     let mut longest = Duration::ZERO;
-    for fault in [None, Some(Fault::Cut), Some(Fault::Reset), Some(Fault::Blackhole)] {
-        for _ in 0..points().div_ceil(4) {
+    let struck = faults(&[Fault::Cut, Fault::Blackhole]).iter().copied().map(Some);
+    for fault in std::iter::once(None).chain(struck) {
+        for _ in 0..each() {
             let applied = office.console.run(&["apply", "--accept-data-loss"]);
             assert_eq!(applied.exit, Some(0), "{}", applied.text());
             let released = image(&mut connection).await;

@@ -619,14 +619,28 @@ test("what is no dump is refused in words before anything starts", async () => {
   assert.equal(await mark(page, "import-dialog").count(), 0);
 });
 
-test("an import at work can be cancelled, and nothing of it stays", async () => {
+/** An import that has begun to load. */
+async function importAtWork() {
   const page = await visit(panel, { pace: 350 });
   await importing(page, "/home/ops/nightly.dump");
-  await page.waitForFunction(() => document.querySelector('[data-testid="import-start"]').getAttribute("aria-disabled") === null);
+  await page.waitForFunction(
+    () =>
+      document
+        .querySelector('[data-testid="import-start"]')
+        .getAttribute("aria-disabled") === null,
+  );
   await mark(page, "import-start").click();
   await headline(page, "The dump is being imported.");
   await mark(page, "moved").getByText("loaded").waitFor();
-  await judge(page, "import-run-live");
+  return page;
+}
+
+test("an import at work tells what it has loaded", async () => {
+  await judge(await importAtWork(), "import-run-live");
+});
+
+test("an import at work can be cancelled, and nothing of it stays", async () => {
+  const page = await importAtWork();
   await mark(page, "cancel-run").click();
   await mark(page, "confirm-cancel").click();
   await headline(page, "The import was cancelled. Nothing of it was kept.");

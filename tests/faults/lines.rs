@@ -165,7 +165,13 @@ async fn a_line_that_goes_dead_for_good_is_told_within_a_minute() {
     let mut connection = server.connect("dead").await;
     let mut child = console.start(&["apply"]);
     wait_for_run(&mut connection, &mut child).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // In the middle of a script, so that its outcome hangs on the line.
+    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'drydock run%' AND wait_event = 'PgSleep'";
+    let until = Instant::now() + Duration::from_secs(60);
+    while text(&mut connection, asleep).await.as_deref() == Some("0") {
+        assert!(Instant::now() < until, "the script was never sent");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
     let struck = Instant::now();
     line.fault(Fault::Blackhole);
     while child.try_wait().unwrap().is_none() && struck.elapsed() < Duration::from_secs(75) {

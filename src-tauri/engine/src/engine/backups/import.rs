@@ -1,10 +1,9 @@
 //! Importing dumps that Drydock did not take: what one would be, and the run that makes a backup of it.
 
 use super::list::size;
-use super::take::summary_of;
 use crate::adapters::backups;
 use crate::adapters::dumps::toolkit_tool;
-use crate::domain::backup::{BackupKind, BackupRecord, BackupState, Proof, ProofState, ProveStep};
+use crate::domain::backup::{BackupKind, BackupRecord, BackupState, ProveStep};
 use crate::domain::import::{DumpForm, ImportPreview, ImportRequest, ImportStep};
 use crate::domain::plan::{Plan, PlanPurpose, Step};
 use crate::domain::run::{Run, RunEventKind, RunKind, RunStatus, StepStatus};
@@ -13,7 +12,7 @@ use crate::engine::{Engine, Live, Target};
 use crate::planner::backup::size_words;
 use crate::planner::import::{needed_bytes, rights};
 use crate::runner::backup::foreign::{Found, look};
-use crate::runner::backup::import::{Import, Imported};
+use crate::runner::backup::import::Import;
 use crate::runner::events::Stream;
 use crate::runner::words::queued_steps;
 use chrono::{Local, Utc};
@@ -203,27 +202,7 @@ impl Engine {
         if let Some(index) = plan.steps.iter().position(|step| matches!(step, Step::Prove(_))) {
             self.prove_step(target, record, run, live, index, cancel).await?;
         }
-        let state = record.proof.as_ref().map(|proof| proof.state);
-        let note = match state {
-            Some(ProofState::Proven) => "stored, and proven by restoring it",
-            Some(_) => "stored; its proof did not get through",
-            None => "stored, not proven yet",
-        };
-        self.step(run, live, plan.steps.len() - 1, StepStatus::Done, Some(note.to_owned()), None).await?;
-        match &record.proof {
-            Some(Proof { state: ProofState::Failed | ProofState::Unknown, facts, notes, .. }) => {
-                let lines = facts.iter().flat_map(|fact| fact.differences.iter()).chain(notes);
-                let why: Vec<String> = lines.take(5).cloned().collect();
-                Err(Failure::new(
-                    FailureCode::RestoreDiffers,
-                    "The backup was made from the dump, but it could not be proven.",
-                )
-                .why(why.join(" "))
-                .unchanged("No target was touched.")
-                .next("Open the backup: it tells what differed. Do not count on it before that is settled."))
-            }
-            _ => Ok(()),
-        }
+        self.end_stored(plan, record, run, live, ("made from the dump", "No target was touched.")).await
     }
 
     async fn store_import(
@@ -254,22 +233,8 @@ impl Engine {
             index: 1,
             cancel,
         };
-        let Imported { stored, source_bytes } = job.import().await?;
-        record.state = BackupState::Complete;
-        record.folder = Some(stored.folder.display().to_string());
-        record.sha256 = Some(stored.sha256.clone());
-        record.summary = Some(summary_of(&stored, source_bytes));
-        self.store().save_backup(record).await?;
-        let manifest = &stored.manifest;
-        let note = format!(
-            "{} tables, {} rows, {} from {}",
-            manifest.tables.len(),
-            manifest.rows(),
-            size(manifest.bytes()),
-            found.origin.name
-        );
-        self.audit(target, "backup imported", &stored.sha256, &note).await?;
-        Ok(note)
+        let from = format!("from {}", found.origin.name);
+        self.stored(target, record, job.import().await?, ("backup imported", &from)).await
     }
 }
 

@@ -252,27 +252,56 @@ impl Engine {
                 self.prove_step(target, record, run, live, index, cancel).await?;
             }
         }
-        let last = plan.steps.len() - 1;
+        self.end_stored(plan, record, run, live, ("stored", "The database was only read.")).await
+    }
+
+    /// Says at the end of a run what became of a backup that it made; one that was to be proven and is not fails the
+    /// run. `words`: what was done with it, and what is unchanged.
+    pub(super) async fn end_stored(
+        &self,
+        plan: &Plan,
+        record: &BackupRecord,
+        run: &mut Run,
+        live: &Live,
+        (done, unchanged): (&str, &str),
+    ) -> Result<(), Failure> {
         let note = match record.proof.as_ref().map(|proof| proof.state) {
             Some(ProofState::Proven) => "stored, and proven by restoring it",
             Some(_) => "stored; its proof did not get through",
             None => "stored, not proven yet",
         };
-        self.step(run, live, last, StepStatus::Done, Some(note.to_owned()), None).await?;
-        match &record.proof {
-            Some(Proof { state: ProofState::Failed | ProofState::Unknown, facts, .. }) => {
-                let why: Vec<String> =
-                    facts.iter().flat_map(|fact| fact.differences.clone()).take(5).collect();
-                Err(Failure::new(
-                    FailureCode::RestoreDiffers,
-                    "The backup was stored, but it could not be proven.",
-                )
-                .why(why.join(" "))
-                .unchanged("The database was only read.")
-                .next("Open the backup: it tells what differed. Do not count on it before that is settled."))
-            }
-            _ => Ok(()),
-        }
+        self.step(run, live, plan.steps.len() - 1, StepStatus::Done, Some(note.to_owned()), None).await?;
+        let Some(Proof { state: ProofState::Failed | ProofState::Unknown, facts, notes, .. }) = &record.proof
+        else {
+            return Ok(());
+        };
+        let lines = facts.iter().flat_map(|fact| &fact.differences).chain(notes);
+        let why: Vec<String> = lines.take(5).cloned().collect();
+        let what = format!("The backup was {done}, but it could not be proven.");
+        Err(Failure::new(FailureCode::RestoreDiffers, what)
+            .why(why.join(" "))
+            .unchanged(unchanged)
+            .next("Open the backup: it tells what differed. Do not count on it before that is settled."))
+    }
+
+    /// Records a backup that is stored, in the store and in the audit. `from`: what it was read by, or made from.
+    pub(super) async fn stored(
+        &self,
+        target: &Target,
+        record: &mut BackupRecord,
+        Taken { stored, source_bytes }: Taken,
+        (action, from): (&str, &str),
+    ) -> Result<String, Failure> {
+        record.state = BackupState::Complete;
+        record.folder = Some(stored.folder.display().to_string());
+        record.sha256 = Some(stored.sha256.clone());
+        record.summary = Some(summary_of(&stored, source_bytes));
+        self.store().save_backup(record).await?;
+        let manifest = &stored.manifest;
+        let (tables, rows) = (manifest.tables.len(), manifest.rows());
+        let note = format!("{tables} tables, {rows} rows, {} {from}", size(manifest.bytes()));
+        self.audit(target, action, &stored.sha256, &note).await?;
+        Ok(note)
     }
 
     /// Reads a backup out, stores it and records it; answers what it holds.
@@ -315,23 +344,10 @@ impl Engine {
             index: u32::try_from(index).unwrap_or(u32::MAX),
             cancel,
         };
-        let Taken { stored, source_bytes } = job.take().await?;
-        record.state = BackupState::Complete;
-        record.folder = Some(stored.folder.display().to_string());
-        record.sha256 = Some(stored.sha256.clone());
-        record.summary = Some(summary_of(&stored, source_bytes));
-        self.store().save_backup(record).await?;
-        let manifest = &stored.manifest;
-        let note = format!(
-            "{} tables, {} rows, {} by {} {}",
-            manifest.tables.len(),
-            manifest.rows(),
-            size(manifest.bytes()),
-            manifest.tool.name,
-            manifest.tool.version
-        );
-        self.audit(target, "backup taken", &stored.sha256, &note).await?;
-        Ok(note)
+        let taken = job.take().await?;
+        let tool = &taken.stored.manifest.tool;
+        let from = format!("by {} {}", tool.name, tool.version);
+        self.stored(target, record, taken, ("backup taken", &from)).await
     }
 
     /// Takes a backup as the first step of another run.

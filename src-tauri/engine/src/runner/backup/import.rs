@@ -4,7 +4,7 @@
 
 use super::foreign::Intake;
 use super::load::{Loaded, Manners, Parts, Source, load};
-use super::take::HASH;
+use super::take::{HASH, Taken};
 use super::{Keeper, Meter, Pids, cancelled, deep, join, lost, pulse, sums};
 use crate::adapters::backups::{self, BackupKey, Chunks, Draft, Stored, Writer};
 use crate::adapters::dumps::{ArchiveWish, DeepScope, Place};
@@ -63,20 +63,12 @@ pub struct Import<'a> {
     pub cancel: &'a watch::Receiver<bool>,
 }
 
-/// What was made.
-pub struct Imported {
-    /// As it lies on this computer.
-    pub stored: Stored,
-    /// Bytes of its tables on the scratch server.
-    pub source_bytes: f64,
-}
-
 impl Import<'_> {
     /// Makes it.
     ///
     /// # Errors
     /// Why it was not made; nothing of it is kept then.
-    pub async fn import(&self) -> Result<Imported, Failure> {
+    pub async fn import(&self) -> Result<Taken, Failure> {
         let scratch = self.sandbox.scratch().await?;
         let made = tokio::select! {
             made = self.made(&scratch) => made,
@@ -94,7 +86,7 @@ impl Import<'_> {
         Connector { address, password: self.sandbox.password(), check_timeout_ms: 60_000, route: None }
     }
 
-    async fn made(&self, scratch: &ScratchDatabase<'_>) -> Result<Imported, Failure> {
+    async fn made(&self, scratch: &ScratchDatabase<'_>) -> Result<Taken, Failure> {
         let started = Instant::now();
         let begun = Utc::now();
         let admin = self.connector(scratch.admin_address());
@@ -205,7 +197,7 @@ impl Import<'_> {
         let (folder, _) = finished.map_err(|error| {
             Failure::new(FailureCode::FileSystem, "The backup could not be finished.").why(error.to_string())
         })??;
-        Ok(Imported { stored: Stored::open(&folder)?, source_bytes: selection.bytes })
+        Ok(Taken { stored: Stored::open(&folder)?, source_bytes: selection.bytes })
     }
 
     /// Loads it on the scratch database. An archive is stored in the same pass, so that what is stored is what was

@@ -65,7 +65,7 @@ test("an archive is previewed, imported and proven", async () => {
   await window.click(mark("next-primary"));
   await window.waitText("body", /imported from nightly\.dump/, 30);
   await window.waitText("body", /Row hashes are the same/, 30);
-  assert.match(await window.text(mark("headline")), /No full backup is proven yet/i, "an import is not what the panel counts on");
+  assert.match(await window.text(mark("headline")), /No full backup of this database is proven yet/i, "an import is not what the panel counts on");
   await sandbox.seen("evidence");
 });
 
@@ -86,6 +86,7 @@ test("restored over damage after the target's name was typed", async () => {
   await window.click(mark("restore-on"));
   await window.wait(mark("restore-stake"), { seconds: 60 });
   await window.run(`for (const tick of document.querySelectorAll('${mark("confirm-tick")}')) if (!tick.checked) tick.click()`);
+  assert.doesNotMatch(await window.text("body"), /Have to wait|Cut off/i, "nobody but this window is connected");
   await sandbox.seen("confirm");
   await window.click(`${mark("restore-apply")}:not([aria-disabled=true])`);
   await window.waitText("body", /Restored: \d+ tables|Succeeded/, 120);

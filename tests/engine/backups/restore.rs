@@ -68,6 +68,7 @@ async fn rows_of_the_torture_database_come_back_from_a_quick_backup() {
         );
         assert!(of("heap").new.is_none() && of("heap").note.is_some());
         assert!(loss.totals.unknown >= 2 && loss.unchanged >= 5, "{loss:#?}");
+        assert_eq!(loss.sessions, 1, "the test's own session; the console's count for nobody");
         restored(&bench, &target, all_of(&backup.id)).await;
         State::read(&mut connection).await.is_as(&before);
         // The one that was taken first brings the damage back.

@@ -222,7 +222,7 @@ export function shelf(world: World, scenario: string): BackupShelf {
     headline:
       newest === null
         ? complete.length > 0
-          ? "No full backup is proven yet."
+          ? "No full backup of this database is proven yet."
           : "There is no backup yet."
         : old
           ? `The newest full backup to trust is ${Math.floor(hours)} hours old.`

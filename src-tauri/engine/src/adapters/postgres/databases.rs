@@ -1,6 +1,6 @@
 //! Databases as a whole: what surrounds one on its server, making one, dressing it like another, giving names.
 
-use super::observe::json;
+use super::observe::{SOMEBODY_ELSE, json};
 use super::script::send;
 use super::words::{identifier, literal};
 use crate::domain::backup::DatabaseForm;
@@ -151,8 +151,7 @@ pub async fn surroundings(connection: &mut PgConnection) -> Result<Surroundings,
              'user', coalesce(a.usename, ''), 'may_cut', r.rolsuper OR (NOT coalesce(o.rolsuper, false) \
                  AND (pg_catalog.pg_has_role(a.usesysid, 'USAGE') OR pg_catalog.pg_has_role('pg_signal_backend', 'USAGE'))))), '[]') \
              FROM pg_catalog.pg_stat_activity a LEFT JOIN pg_catalog.pg_roles o ON o.oid = a.usesysid \
-             WHERE a.datid = d.oid AND a.pid <> pg_catalog.pg_backend_pid() AND a.usesysid IS NOT NULL \
-               AND (a.application_name !~ '^drydock ' OR a.application_name ~ '^drydock (run|backup)')), \
+             WHERE a.datid = d.oid AND {SOMEBODY_ELSE}), \
          'prepared', (SELECT count(*) FROM pg_catalog.pg_prepared_xacts p WHERE p.database = d.datname)::int4, \
          'slots', (SELECT coalesce(pg_catalog.json_agg(s.slot_name), '[]') FROM pg_catalog.pg_replication_slots s WHERE s.database = d.datname), \
          'subscriptions', (SELECT count(*) FROM pg_catalog.pg_subscription s WHERE s.subdbid = d.oid)::int4, \

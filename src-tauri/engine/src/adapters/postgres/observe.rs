@@ -9,6 +9,12 @@ use serde::Deserialize;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row};
 
+/// Which row `a` of `pg_stat_activity` is somebody's who has to wait, or is cut off, when tables are replaced: no process
+/// of the server's own, and none of the sessions that a console reads with. Those that write for a console, or read for
+/// a backup of it, count.
+pub(super) const SOMEBODY_ELSE: &str = "a.pid <> pg_catalog.pg_backend_pid() AND a.usesysid IS NOT NULL \
+    AND (a.application_name !~ '^drydock( |$)' OR a.application_name ~ '^drydock (run|backup)')";
+
 /// Everything about the target that one round trip can tell.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Facts {
@@ -36,7 +42,7 @@ pub struct Facts {
     pub foreign: Vec<ForeignTable>,
     /// Sessions that wait for a lock, of rows too.
     pub blocked_sessions: u32,
-    /// Sessions connected to the database, without this one.
+    /// Sessions connected to the database that are not a console's for reading.
     pub sessions: u32,
     /// Sessions whose transaction has been open for longer than [`LONG_TRANSACTION_MINUTES`].
     pub long_transactions: Vec<LongTransaction>,
@@ -156,7 +162,7 @@ async fn facts_after(
   'foreign', (SELECT coalesce(json_agg(json_build_object('schema', n.nspname, 'name', c.relname, 'columns', (SELECT coalesce(json_agg(att.attname), '[]') FROM pg_catalog.pg_attribute att WHERE att.attrelid = c.oid AND att.attnum > 0 AND NOT att.attisdropped))), '[]')
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r','p') AND c.relname IN ({FOREIGN_NAMES}) AND n.nspname NOT IN ('auth','storage','realtime','_realtime','supabase_functions','pgbouncer')),
   'blocked_sessions', (SELECT count(DISTINCT l.pid) FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE NOT l.granted AND a.datname = pg_catalog.current_database()),
-  'sessions', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()),
+  'sessions', (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datname = pg_catalog.current_database() AND {SOMEBODY_ELSE}),
   'long_transactions', (SELECT coalesce(json_agg(json_build_object('pid', pid, 'application', coalesce(application_name, ''), 'seconds', extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)::float8) ORDER BY xact_start), '[]')
      FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend' AND xact_start < pg_catalog.clock_timestamp() - interval '{LONG_TRANSACTION_MINUTES} minutes'),
   'hidden_sessions', (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND backend_type IS NULL AND usesysid IS NOT NULL),

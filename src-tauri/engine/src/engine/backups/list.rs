@@ -37,7 +37,7 @@ impl Engine {
         let root = self.backup_root(target).await?;
         Ok(BackupShelf {
             headline,
-            lead: "Proven means restored on a scratch copy and compared, row by row.".to_owned(),
+            lead: lead(&views, newest).to_owned(),
             newest_proven: newest.map(|view| view.id.clone()),
             outcome,
             due: due(&policy),
@@ -213,6 +213,13 @@ fn state_now(record: &BackupRecord) -> BackupState {
     if record.state == BackupState::Complete && !is_there { BackupState::Gone } else { record.state }
 }
 
+fn lead(views: &[BackupView], newest: Option<&BackupView>) -> &'static str {
+    if newest.is_none() && views.iter().any(|view| !view.knows_database && view.proof == ProofState::Proven) {
+        return "What was imported is proven to be what its dump held. Of which database that is, is not known.";
+    }
+    "Proven means restored on a scratch copy and compared, row by row."
+}
+
 fn headline(
     views: &[BackupView],
     newest: Option<&BackupView>,
@@ -222,7 +229,7 @@ fn headline(
     let Some(newest) = newest else {
         let complete = views.iter().any(|view| view.state == BackupState::Complete);
         return if complete {
-            ("No full backup is proven yet.".to_owned(), Outcome::Warn)
+            ("No full backup of this database is proven yet.".to_owned(), Outcome::Warn)
         } else {
             ("There is no backup yet.".to_owned(), Outcome::Warn)
         };

@@ -1,8 +1,12 @@
 //! The hash of rows tells apart what is not the same, in both definitions.
 
-use super::harness::{Bench, one, run};
+use super::harness::{Bench, PASSPHRASE, State, TORTURE, deep, one, quick, run};
+use super::restore::{all_of, restored};
+use drydock_engine::adapters::backups::{Draft, MANIFEST, Stored, import_keys};
 use drydock_engine::adapters::postgres::backup;
-use drydock_engine::domain::backup::HashDefinition;
+use drydock_engine::domain::backup::{BackupView, HashDefinition};
+use drydock_engine::domain::run::RunStatus;
+use drydock_engine::domain::secret::Secret;
 use drydock_engine::runner::backup::sums::{Summed, sums};
 use drydock_lab::Version;
 use sqlx::PgConnection;
@@ -114,5 +118,73 @@ async fn rows_that_only_look_alike_have_other_hashes() {
         .await;
         assert!(sum(&mut connection, HashDefinition::ColumnSum64).await.starts_with("2 "));
         assert_eq!(one(&mut connection, "SELECT count(*)::text FROM t").await, "2");
+    }
+}
+
+/// The same backup as an earlier Drydock would have left it: hashed by the first definition, sealed with the same key.
+/// The database has to be as it was then.
+async fn as_once_written(
+    bench: &Bench,
+    connection: &mut PgConnection,
+    backup: &BackupView,
+) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let secret = Secret::new(PASSPHRASE);
+    let keys = root.path().join("keys.age");
+    bench.engine.backup_keys_export_with(&keys, &secret).await.unwrap();
+    let keys = import_keys(&std::fs::read(&keys).unwrap(), &secret).unwrap();
+    let folder = bench.engine.backup_detail(&backup.id).await.unwrap().folder;
+    let Stored { mut manifest, .. } = Stored::open(folder.as_ref()).unwrap();
+    let key = keys.iter().find(|key| key.recipient() == manifest.recipient).unwrap();
+
+    backup::begin(connection, None, 3_000).await.unwrap();
+    let found =
+        sums(connection, HashDefinition::TextSum64, &manifest.tables, &|_| 0.0, &|_| {}).await.unwrap();
+    run(connection, "ROLLBACK").await;
+    manifest.hash = HashDefinition::TextSum64;
+    manifest.id = uuid::Uuid::new_v4().to_string();
+    for (table, found) in manifest.tables.iter_mut().zip(found) {
+        let before = table.hash.take();
+        let Summed::Sum(found) = found else { continue };
+        assert_eq!(table.rows, found.rows);
+        assert!(found.rows == 0 || before.as_ref() != Some(&found.hash), "{table:?}");
+        table.hash = Some(found.hash);
+    }
+    let draft = Draft::create(root.path(), "once").unwrap();
+    for file in &manifest.files {
+        std::fs::copy(std::path::Path::new(&folder).join(&file.name), draft.path().join(&file.name)).unwrap();
+    }
+    assert!(!draft.path().join(MANIFEST).exists());
+    draft.finish(&manifest, key).unwrap();
+    root
+}
+
+#[tokio::test]
+async fn backups_with_the_first_definition_are_still_proven_and_restored() {
+    let bench = Bench::start().await;
+    let (target, mut connection) = bench.base("torture", TORTURE).await;
+    let before = State::read(&mut connection).await;
+    for request in [quick(), deep()] {
+        let (backup, _) = bench.proven(&target, request).await;
+        let root = as_once_written(&bench, &mut connection, &backup).await;
+        let mut folder = std::fs::read_dir(root.path()).unwrap().flatten().map(|entry| entry.path());
+        let folder = folder.find(|path| path.is_dir()).unwrap();
+        let old = bench.engine.backup_find(&target, &folder.display().to_string()).await.unwrap();
+        let proof = bench.engine.start_proof(&target, &old.id).await.unwrap();
+        let proof = bench.engine.wait_run(&proof.id, &mut |_| {}).await.unwrap();
+        assert_eq!(proof.status, RunStatus::Succeeded, "{:?}", proof.failure);
+
+        run(
+            &mut connection,
+            "DELETE FROM every_type WHERE id > 110; UPDATE serials SET text = 'x' WHERE id = 1",
+        )
+        .await;
+        let loss = bench.engine.restore_loss(&target, &all_of(&old.id)).await.unwrap();
+        assert!(
+            loss.unchanged >= 5 && loss.tables.iter().any(|table| table.table.name == "serials"),
+            "{loss:#?}"
+        );
+        restored(&bench, &target, all_of(&old.id)).await;
+        State::read(&mut connection).await.is_as(&before);
     }
 }

@@ -147,7 +147,8 @@ async fn as_once_written(
         let before = table.hash.take();
         let Summed::Sum(found) = found else { continue };
         assert_eq!(table.rows, found.rows);
-        assert!(found.rows == 0 || before.as_ref() != Some(&found.hash), "{table:?}");
+        let same = found.rows == 0 || table.columns.is_empty();
+        assert!(same || before.as_ref() != Some(&found.hash), "{table:?}");
         table.hash = Some(found.hash);
     }
     let draft = Draft::create(root.path(), "once").unwrap();

@@ -2,9 +2,9 @@
 //! a minute, the rows are wholly old or wholly new, nothing incomplete is offered, and no lock stays on the server.
 
 use crate::backups::{DAMAGE, Image, TABLES, image, keyed, only_whole_ones, report, settled};
+use crate::moments::Moments;
 use crate::parts::{Answer, Console, finish, text};
 use drydock_lab::{Fault, Network, Postgres, Slow, Tls, Version};
-use rand::{Rng, SeedableRng, rngs::StdRng};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use std::fmt::Write as _;
@@ -28,12 +28,17 @@ fn faults(sample: &'static [Fault]) -> &'static [Fault] {
 /// The longest that a person may have to wait for an answer.
 const TOLD: Duration = Duration::from_secs(60);
 
+/// A command that got through and ended this soon after the fault did not need the line any more.
+const AT_ITS_END: Duration = Duration::from_millis(50);
+
 /// A server, a line to it that can be broken, and a console behind that line.
 struct Office {
     server: Postgres,
     line: Slow,
     console: Console,
     said: String,
+    /// The last fault met the command at work.
+    met: bool,
 }
 
 impl Office {
@@ -42,7 +47,7 @@ impl Office {
         let line = Slow::start(server.port(), Duration::from_micros(200));
         let console = keyed(&line.through(&server.create_database("shop").await));
         let connection = server.connect("shop").await;
-        (Self { server, line, console, said: String::new() }, connection)
+        (Self { server, line, console, said: String::new(), met: false }, connection)
     }
 
     /// Breaks the line under a command and waits until the command has said what it knows.
@@ -59,6 +64,7 @@ impl Office {
         if answer.exit != Some(0) {
             assert!(answer.json["failure"]["what"].is_string(), "what failed is said: {}", answer.text());
         }
+        self.met = answer.exit != Some(0) || took > AT_ITS_END;
         let code = answer.code();
         let _ =
             writeln!(self.said, "{fault:?} after {delay:?}: exit {:?} {code} after {took:?}", answer.exit);
@@ -81,7 +87,6 @@ async fn a_backup_over_a_broken_line_leaves_nothing_that_is_offered() {
     let (mut office, mut connection) = Office::open().await;
     connection.execute(AssertSqlSafe(TABLES.to_owned())).await.unwrap();
     let before = image(&mut connection).await;
-    let mut random = StdRng::seed_from_u64(0xCAB1);
     let kinds =
         [(&["backup"][..], &[Fault::Cut, Fault::Blackhole][..]), (&["backup", "--quick"], &[Fault::Reset])];
     for (kind, sample) in kinds {
@@ -89,13 +94,14 @@ async fn a_backup_over_a_broken_line_leaves_nothing_that_is_offered() {
         let whole = office.console.run(kind);
         assert_eq!(whole.exit, Some(0), "{}", whole.text());
         // The proof, which comes last, needs no line.
-        let longest = started.elapsed().mul_f64(0.5);
+        let mut moments = Moments::new(0xCAB1, 0.02, started.elapsed().mul_f64(0.5));
         for &fault in faults(sample) {
-            for _ in 0..each() {
+            moments.want(each());
+            while let Some(delay) = moments.draw() {
                 let known = only_whole_ones(&office.console).len();
                 let child = office.console.start(kind);
-                let delay = longest.mul_f64(random.random_range(0.02..1.0));
                 let answer = office.broken(child, fault, delay).await;
+                moments.met(office.met);
                 office.left_alone(&mut connection).await;
                 let complete = only_whole_ones(&office.console).len();
                 if answer.exit == Some(0) {
@@ -115,7 +121,6 @@ async fn a_restore_over_a_broken_line_is_wholly_old_or_wholly_new() {
     let (mut office, mut connection) = Office::open().await;
     connection.execute(AssertSqlSafe(TABLES.to_owned())).await.unwrap();
     let good = image(&mut connection).await;
-    let mut random = StdRng::seed_from_u64(0xCAB2);
     let kinds =
         [(&["backup", "--quick"][..], &[Fault::Reset, Fault::Blackhole][..]), (&["backup"], &[Fault::Cut])];
     for (kind, sample) in kinds {
@@ -124,15 +129,17 @@ async fn a_restore_over_a_broken_line_is_wholly_old_or_wholly_new() {
         let id = taken.json["backup"]["backup"]["id"].as_str().unwrap().to_owned();
         let arguments = ["restore", &id, "--accept-data-loss"];
         let longest = run_whole(&office.console, &mut connection, &arguments, &good).await;
+        let mut moments = Moments::new(0xCAB2, 0.3, longest);
         for &fault in faults(sample) {
-            for _ in 0..each() {
+            moments.want(each());
+            while let Some(delay) = moments.draw() {
                 connection.execute(AssertSqlSafe(DAMAGE.to_owned())).await.unwrap();
                 let damaged = image(&mut connection).await;
                 let images = Image { old: &damaged, new: &good };
                 let earlier = office.console.newest_apply().map(|run| run["number"].clone());
                 let child = office.console.start(&arguments);
-                let delay = longest.mul_f64(random.random_range(0.3..1.0));
                 let answer = office.broken(child, fault, delay).await;
+                moments.met(office.met);
                 office.left_alone(&mut connection).await;
                 let what = format!("{kind:?}, {fault:?} after {delay:?}: {}", answer.text());
                 settled(&office.console, &mut connection, earlier.as_ref(), images, &what).await;
@@ -176,27 +183,26 @@ async fn a_roll_back_over_a_broken_line_is_wholly_old_or_wholly_new() {
          INSERT INTO avatars (who) SELECT id FROM users; DROP TABLE orders;",
     );
     let arguments = ["rollback", "2_second", "--accept-data-loss"];
-    let mut random = StdRng::seed_from_u64(0xCAB3);
-    let mut longest = Duration::ZERO;
-    let struck = faults(&[Fault::Cut, Fault::Blackhole]).iter().copied().map(Some);
-    for fault in std::iter::once(None).chain(struck) {
-        for _ in 0..each() {
-            let applied = office.console.run(&["apply", "--accept-data-loss"]);
-            assert_eq!(applied.exit, Some(0), "{}", applied.text());
+    let release = |console: &Console| {
+        let applied = console.run(&["apply", "--accept-data-loss"]);
+        assert_eq!(applied.exit, Some(0), "{}", applied.text());
+    };
+    release(&office.console);
+    let started = Instant::now();
+    let whole = office.console.run(&arguments);
+    assert_eq!(whole.exit, Some(0), "{}", whole.text());
+    assert_eq!(image(&mut connection).await, good);
+    let mut moments = Moments::new(0xCAB3, 0.5, started.elapsed());
+    for &fault in faults(&[Fault::Cut, Fault::Blackhole]) {
+        moments.want(each());
+        while let Some(delay) = moments.draw() {
+            release(&office.console);
             let released = image(&mut connection).await;
-            let Some(fault) = fault else {
-                let started = Instant::now();
-                let whole = office.console.run(&arguments);
-                assert_eq!(whole.exit, Some(0), "{}", whole.text());
-                longest = started.elapsed();
-                assert_eq!(image(&mut connection).await, good);
-                continue;
-            };
             let images = Image { old: &released, new: &good };
             let earlier = office.console.newest_apply().map(|run| run["number"].clone());
             let child = office.console.start(&arguments);
-            let delay = longest.mul_f64(random.random_range(0.5..1.0));
             let answer = office.broken(child, fault, delay).await;
+            moments.met(office.met);
             office.left_alone(&mut connection).await;
             let what = format!("{fault:?} after {delay:?}: {}", answer.text());
             settled(&office.console, &mut connection, earlier.as_ref(), images, &what).await;

@@ -1,9 +1,9 @@
 //! `kill -9` and a crashing server at random moments of a backup, a proof, a restore and a roll back. Afterwards the
 //! database is wholly old or wholly new, the journal says which, and nothing incomplete is offered for a restore.
 
+use crate::moments::Moments;
 use crate::parts::{Console, finish, text};
 use drydock_lab::{Postgres, Version};
-use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
@@ -81,22 +81,22 @@ async fn a_killed_backup_or_proof_leaves_nothing_that_is_offered() {
     let mut connection = server.connect("shop").await;
     connection.execute(AssertSqlSafe(TABLES.to_owned())).await.unwrap();
     let before = image(&mut connection).await;
-    let mut random = StdRng::seed_from_u64(0xBAC);
     let mut said = String::new();
     for kind in [&["backup"][..], &["backup", "--quick"]] {
         let started = Instant::now();
         let whole = console.run(kind);
         assert_eq!(whole.exit, Some(0), "{}", whole.text());
-        let longest = started.elapsed();
-        for _ in 0..points() {
+        let mut moments = Moments::new(0xBAC, 0.02, started.elapsed());
+        moments.want(points());
+        while let Some(delay) = moments.draw() {
             let mut child = console.start(kind);
-            let delay = longest.mul_f64(random.random_range(0.02..1.0));
             tokio::time::sleep(delay).await;
             let killed = child.try_wait().unwrap().is_none();
             if killed {
                 child.kill().unwrap();
             }
             child.wait().unwrap();
+            moments.met(killed);
             let complete = only_whole_ones(&console);
             let _ = writeln!(said, "{kind:?} killed after {delay:?} ({killed}): {} complete", complete.len());
         }
@@ -116,7 +116,6 @@ async fn a_killed_restore_is_wholly_old_or_wholly_new_and_says_which() {
     let mut connection = server.connect("shop").await;
     connection.execute(AssertSqlSafe(TABLES.to_owned())).await.unwrap();
     let good = image(&mut connection).await;
-    let mut random = StdRng::seed_from_u64(0x2E57);
     let mut said = String::new();
     for kind in [&["backup", "--quick"][..], &["backup"]] {
         let taken = console.run(kind);
@@ -128,13 +127,13 @@ async fn a_killed_restore_is_wholly_old_or_wholly_new_and_says_which() {
         let whole = console.run(&arguments);
         assert_eq!(whole.exit, Some(0), "{}", whole.text());
         assert_eq!(image(&mut connection).await, good);
-        let longest = started.elapsed();
-        for _ in 0..points() {
+        let mut moments = Moments::new(0x2E57, 0.3, started.elapsed());
+        moments.want(points());
+        while let Some(delay) = moments.draw() {
             connection.execute(AssertSqlSafe(DAMAGE.to_owned())).await.unwrap();
             let damaged = image(&mut connection).await;
             let earlier = console.newest_apply().map(|run| run["number"].clone());
             let mut child = console.start(&arguments);
-            let delay = longest.mul_f64(random.random_range(0.3..1.02));
             tokio::time::sleep(delay).await;
             let killed = child.try_wait().unwrap().is_none();
             if killed {
@@ -143,6 +142,7 @@ async fn a_killed_restore_is_wholly_old_or_wholly_new_and_says_which() {
             } else {
                 finish(child);
             }
+            moments.met(killed);
             let what = format!("{kind:?} killed after {delay:?}");
             settled(&console, &mut connection, earlier.as_ref(), Image { old: &damaged, new: &good }, &what)
                 .await;
@@ -206,9 +206,10 @@ async fn a_crashing_server_leaves_a_restore_wholly_old_or_wholly_new() {
     assert_eq!(taken.exit, Some(0), "{}", taken.text());
     let id = taken.json["backup"]["backup"]["id"].as_str().unwrap().to_owned();
     let arguments = ["restore", &id, "--accept-data-loss"];
-    let mut random = StdRng::seed_from_u64(0xC4A5);
+    let mut moments = Moments::new(0xC4A5, 0.0, Duration::from_millis(900));
+    moments.want(points());
     let mut said = String::new();
-    for _ in 0..points() {
+    while let Some(delay) = moments.draw() {
         connection.execute(AssertSqlSafe(DAMAGE.to_owned())).await.unwrap();
         let damaged = image(&mut connection).await;
         let earlier = console.newest_apply().map(|run| run["number"].clone());
@@ -221,11 +222,12 @@ async fn a_crashing_server_leaves_a_restore_wholly_old_or_wholly_new() {
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        tokio::time::sleep(Duration::from_millis(random.random_range(0..900))).await;
+        tokio::time::sleep(delay).await;
         let _ = connection.close().await;
         server.crash();
         server.resume();
         let ended = finish(child);
+        moments.met(ended.exit != Some(0));
         connection = server.connect("shop").await;
         let _ = writeln!(said, "server crashed: exit {:?}, {}", ended.exit, ended.code());
         settled(
@@ -260,38 +262,42 @@ async fn a_killed_roll_back_is_wholly_old_or_wholly_new() {
          INSERT INTO avatars (who) SELECT id FROM users; DROP TABLE orders;",
     );
     let arguments = ["rollback", "2_second", "--accept-data-loss"];
-    let mut random = StdRng::seed_from_u64(0x2011);
-    let mut longest = Duration::from_secs(3);
-    for point in 0..=points() {
+    let release = |console: &Console| {
         let applied = console.run(&["apply", "--accept-data-loss"]);
         assert_eq!(applied.exit, Some(0), "{}", applied.text());
-        let released = image(&mut connection).await;
-        if point == 0 {
-            let started = Instant::now();
-            let whole = console.run(&arguments);
-            assert_eq!(whole.exit, Some(0), "{}", whole.text());
-            longest = started.elapsed();
-        } else {
-            let mut child = console.start(&arguments);
-            let delay = longest.mul_f64(random.random_range(0.5..1.02));
-            tokio::time::sleep(delay).await;
-            let killed = child.try_wait().unwrap().is_none();
-            if killed {
-                child.kill().unwrap();
-            }
-            child.wait().unwrap();
-            let run = console.newest_apply().unwrap();
-            if run["status"] == "needs_attention" {
-                console.examine(&run);
-            }
-            if image(&mut connection).await == released {
-                let again = console.run(&arguments);
-                assert_eq!(again.exit, Some(0), "it can be done again: {}", again.text());
-            }
+    };
+    release(&console);
+    let started = Instant::now();
+    let whole = console.run(&arguments);
+    assert_eq!(whole.exit, Some(0), "{}", whole.text());
+    assert_eq!(image(&mut connection).await, good);
+    let mut moments = Moments::new(0x2011, 0.5, started.elapsed());
+    moments.want(points());
+    let mut said = String::new();
+    while let Some(delay) = moments.draw() {
+        release(&console);
+        let before = image(&mut connection).await;
+        let mut child = console.start(&arguments);
+        tokio::time::sleep(delay).await;
+        let killed = child.try_wait().unwrap().is_none();
+        if killed {
+            child.kill().unwrap();
+        }
+        child.wait().unwrap();
+        moments.met(killed);
+        let run = console.newest_apply().unwrap();
+        if run["status"] == "needs_attention" {
+            console.examine(&run);
         }
         let now = image(&mut connection).await;
-        assert_eq!(now, good, "point {point}");
+        let _ = writeln!(said, "roll back killed after {delay:?} ({killed}): done {}", now == good);
+        if now == before {
+            let again = console.run(&arguments);
+            assert_eq!(again.exit, Some(0), "it can be done again: {}", again.text());
+        }
+        assert_eq!(image(&mut connection).await, good, "killed after {delay:?}");
     }
+    report("roll-back-kills.txt", &said);
 }
 
 #[tokio::test]

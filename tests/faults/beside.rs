@@ -2,6 +2,7 @@
 //! borne by a whole database, the target is wholly old or wholly new, and the console says which.
 
 use crate::backups::{DAMAGE, TABLES, image, keyed, points, report};
+use crate::moments::Moments;
 use crate::parts::{Console, text};
 use drydock_lab::{Postgres, Version};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -76,13 +77,14 @@ async fn a_killed_restore_into_a_new_database_makes_a_whole_one_or_none() {
     let started = Instant::now();
     let whole = console.run(&["restore", &id, "--into", "whole"]);
     assert_eq!(whole.exit, Some(0), "{}", whole.text());
-    let longest = started.elapsed();
-    let mut random = StdRng::seed_from_u64(0xBE51DE);
+    let mut moments = Moments::new(0xBE51DE, 0.15, started.elapsed());
+    moments.want(points());
     let mut lines = String::new();
-    for point in 0..points() {
+    for point in 0.. {
+        let Some(delay) = moments.draw() else { break };
         let name = format!("copy_{point}");
-        let delay = longest.mul_f64(random.random_range(0.15..1.02));
         let (killed, run, said) = killed(&console, &["restore", &id, "--into", &name], delay, None).await;
+        moments.met(killed);
         let (there, left) = databases(&mut outside).await;
         let made = there.contains(&name);
         let _ = writeln!(lines, "killed after {delay:?} ({killed}): made {made}, left {}", left.len());
@@ -124,11 +126,13 @@ async fn a_killed_swap_leaves_the_old_database_or_the_new_one_by_that_name() {
     let started = Instant::now();
     let whole = console.run(&arguments);
     assert_eq!(whole.exit, Some(0), "{}", whole.text());
-    let longest = started.elapsed();
+    let mut moments = Moments::new(0x5A4B, 0.15, started.elapsed());
+    moments.want(points());
     assert_eq!(image(&mut server.connect("shop").await).await, good);
     let mut random = StdRng::seed_from_u64(0x5A4B);
     let mut lines = String::new();
-    for point in 0..points() {
+    for point in 0.. {
+        let Some(anywhere) = moments.draw() else { break };
         let (there, _) = databases(&mut outside).await;
         for kept in there.iter().filter(|name| *name != "shop") {
             outside.execute(AssertSqlSafe(format!("DROP DATABASE \"{kept}\" WITH (FORCE)"))).await.unwrap();
@@ -137,10 +141,11 @@ async fn a_killed_swap_leaves_the_old_database_or_the_new_one_by_that_name() {
         let damaged = image(&mut server.connect("shop").await).await;
         // Every second one in the middle of the exchange, which takes no longer than this.
         let (delay, near) = match point % 2 {
-            0 => (longest.mul_f64(random.random_range(0.15..1.02)), None),
+            0 => (anywhere, None),
             _ => (Duration::from_millis(random.random_range(0..250)), Some(&mut outside)),
         };
         let (killed, run, said) = killed(&console, &arguments, delay, near).await;
+        moments.met(killed);
         let (there, left) = databases(&mut outside).await;
         let now = image(&mut server.connect("shop").await).await;
         let swapped = now == good;

@@ -14,6 +14,7 @@ mod beside;
 mod input;
 mod kills;
 mod lines;
+mod moments;
 mod parts;
 mod secrets;
 mod seed_kills;

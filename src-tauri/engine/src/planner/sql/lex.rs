@@ -364,10 +364,10 @@ impl Token {
 }
 
 /// The longest name the server stores, in bytes.
-pub(super) const NAME_BYTES: usize = 63;
+pub(in crate::planner) const NAME_BYTES: usize = 63;
 
 /// Cuts a name to `bytes`, at a character.
-pub(super) fn cut_name(mut name: String, bytes: usize) -> String {
+pub(in crate::planner) fn cut_name(mut name: String, bytes: usize) -> String {
     if name.len() > bytes {
         name.truncate(name.floor_char_boundary(bytes));
     }

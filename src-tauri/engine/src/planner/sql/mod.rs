@@ -22,6 +22,7 @@ mod summary;
 
 pub use destructive::destructive;
 pub use dry_run::{dry_runnable, outside_effects, unwrapped};
+pub(in crate::planner) use lex::{NAME_BYTES, cut_name};
 pub use locate::locate;
 pub use of_dump::{Bearing, bearing, copied_columns};
 pub use split::whole_statements;

@@ -4,7 +4,7 @@
 use super::backups::harness::{PASSPHRASE, one, run};
 use super::backups::rollback::project;
 use super::seeds::harness::profile_of;
-use drydock_engine::domain::desk::{Desk, DeskAction, DeskItem, DeskState, ReleaseKind, Stage};
+use drydock_engine::domain::desk::{Desk, DeskAction, DeskItem, DeskState, ReleaseKind, Saying, Stage};
 use drydock_engine::domain::environment::{
     AccessDraft, Colour, EnvironmentDraft, GuardRules, PasswordChoice, Tier,
 };
@@ -113,7 +113,7 @@ impl Place {
         match desk.next.action {
             DeskAction::Begin => drop(engine.desk_begin(id, None).await.unwrap()),
             DeskAction::Say => {
-                drop(engine.desk_say(id, desk.next.subject.as_deref().unwrap(), "Ana", None).await.unwrap());
+                drop(engine.desk_say(id, said(desk, desk.next.subject.as_deref().unwrap())).await.unwrap());
             }
             DeskAction::CompareDrift => drop(engine.drift_compare(&target).await.unwrap()),
             DeskAction::MakePlan => drop(engine.desk_plan(id).await.unwrap()),
@@ -158,6 +158,18 @@ impl Place {
     }
 }
 
+/// What Ana says of an item on this desk.
+fn said(desk: &Desk, item: &str) -> Saying {
+    let release = desk.release.as_ref().unwrap();
+    Saying {
+        item: item.to_owned(),
+        name: "Ana".to_owned(),
+        note: None,
+        release_id: release.id.clone(),
+        plan_id: release.plan_id.clone(),
+    }
+}
+
 fn item(desk: &Desk, id: &str) -> DeskItem {
     desk.stages.iter().flat_map(|stage| &stage.items).find(|item| item.id == id).unwrap().clone()
 }
@@ -183,7 +195,7 @@ async fn one_button_leads_a_production_release_from_the_first_check_to_the_watch
     // The watch's own minutes hold the end up; nothing talks them away.
     let desk = place.until(DeskAction::ReadAgain).await;
     assert_eq!(desk.current, Some(Stage::Watch));
-    let early = place.engine.desk_say(&place.id, "post-deploy/logs-5", "Ana", None).await.unwrap_err();
+    let early = place.engine.desk_say(&place.id, said(&desk, "post-deploy/logs-5")).await.unwrap_err();
     assert_eq!(early.code, FailureCode::ReleaseRefused);
     let early = place.engine.desk_end(&place.id, None).await.unwrap_err();
     assert_eq!(early.code, FailureCode::ReleaseRefused);
@@ -199,6 +211,15 @@ async fn the_apply_stays_shut_while_a_stage_is_not_through_and_the_stage_is_name
     place.engine.desk_begin(&place.id, None).await.unwrap();
     let failure = place.engine.desk_apply(&place.id, place.confirmed("")).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::ReleaseRefused, "there is no plan yet");
+    let desk = place.until(DeskAction::DryRun).await;
+    // Another plan is made while somebody reads this one: their word is not about the other.
+    let other = place.engine.desk_plan(&place.id).await.unwrap();
+    let failure = place.engine.desk_say(&place.id, said(&desk, "pre-deploy/team-told")).await.unwrap_err();
+    assert!(failure.what.contains("another plan"), "{failure:?}");
+    assert_eq!(
+        item(&place.desk().await, "pre-deploy/team-told").said,
+        item(&other, "pre-deploy/team-told").said
+    );
     let desk = place.until(DeskAction::DryRun).await;
     let target = place.engine.target(&place.id).await.unwrap();
     let plan_id = desk.release.unwrap().plan_id.unwrap();

@@ -1,7 +1,7 @@
 //! The release desk, and the freeze.
 
 use super::{Answer, On};
-use drydock_engine::domain::desk::{Desk, Freezes};
+use drydock_engine::domain::desk::{Desk, Freezes, Saying};
 use drydock_engine::domain::plan::Confirmation;
 
 /// The release desk of an environment as it stands now.
@@ -25,17 +25,11 @@ pub async fn desk_plan(engine: On<'_>, environment_id: String) -> Answer<Desk> {
     engine.desk_plan(&environment_id).await
 }
 
-/// A person says that an item is so.
+/// A person says that an item is so, of the release and the plan that they saw.
 #[tauri::command]
 #[specta::specta]
-pub async fn desk_say(
-    engine: On<'_>,
-    environment_id: String,
-    item: String,
-    name: String,
-    note: Option<String>,
-) -> Answer<Desk> {
-    engine.desk_say(&environment_id, &item, &name, note.as_deref()).await
+pub async fn desk_say(engine: On<'_>, environment_id: String, saying: Saying) -> Answer<Desk> {
+    engine.desk_say(&environment_id, saying).await
 }
 
 /// Takes back what was said of an item.

@@ -23,6 +23,7 @@ import type {
   RunEvent,
   SecretOf,
   SeedAnswers,
+  Saying,
   Settings,
   SshDraft,
   SshQuestionEvent,
@@ -158,8 +159,7 @@ export const api = {
   beginRelease: (environmentId: string, planId: string | null = null) =>
     value(commands.deskBegin(environmentId, planId)),
   planRelease: (environmentId: string) => value(commands.deskPlan(environmentId)),
-  sayItem: (environmentId: string, item: string, name: string, note: string | null) =>
-    value(commands.deskSay(environmentId, item, name, note)),
+  sayItem: (environmentId: string, saying: Saying) => value(commands.deskSay(environmentId, saying)),
   unsayItem: (environmentId: string, item: string) => value(commands.deskUnsay(environmentId, item)),
   applyRelease: (environmentId: string, confirmation: Confirmation) =>
     value(commands.deskApply(environmentId, confirmation)),

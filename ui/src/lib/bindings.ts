@@ -865,11 +865,11 @@ async deskPlan(environmentId: string) : Promise<Result<Desk, Failure>> {
 }
 },
 /**
- * A person says that an item is so.
+ * A person says that an item is so, of the release and the plan that they saw.
  */
-async deskSay(environmentId: string, item: string, name: string, note: string | null) : Promise<Result<Desk, Failure>> {
+async deskSay(environmentId: string, saying: Saying) : Promise<Result<Desk, Failure>> {
     try {
-    return { status: "ok", data: await TAURI_INVOKE("desk_say", { environmentId, item, name, note }) };
+    return { status: "ok", data: await TAURI_INVOKE("desk_say", { environmentId, saying }) };
 } catch (e) {
     if(e instanceof Error) throw e;
     else return { status: "error", error: e  as any };
@@ -6035,6 +6035,30 @@ port: number | null;
  * Data folder.
  */
 folder: string }
+/**
+ * What a person is about to say, of the desk that they saw.
+ */
+export type Saying = { 
+/**
+ * The item.
+ */
+item: string; 
+/**
+ * Who, as typed.
+ */
+name: string; 
+/**
+ * What they add.
+ */
+note: string | null; 
+/**
+ * The release that was on the desk.
+ */
+release_id: string; 
+/**
+ * Its plan, if it had one.
+ */
+plan_id: string | null }
 /**
  * The factor that `repeat` is multiplied by.
  */

@@ -673,8 +673,10 @@ export function fakeDesk({ scenario, worldOf, obstacle, review, plan, tried, app
       release.plan_id = plan(world).plan.id;
       return ok(deskOf(world));
     },
-    async deskSay(id, item, name, note) {
+    async deskSay(id, { item, name, note, release_id, plan_id }) {
       const world = worldOf(id);
+      const { release } = kept(world);
+      if (release === null) return nothing();
       if (name.trim() === "")
         return fail(
           "DRY-1802",
@@ -682,6 +684,14 @@ export function fakeDesk({ scenario, worldOf, obstacle, review, plan, tried, app
           null,
           "The item is as it was.",
           "Type your name.",
+        );
+      if (release.id !== release_id || release.plan_id !== plan_id)
+        return fail(
+          "DRY-1232",
+          "This was said of another plan.",
+          "The release on the desk, or its plan, is not the one that was on the screen.",
+          "The item is as it was.",
+          "Read the desk again, and look at its plan before you say so.",
         );
       tick(kept(world), item, name, note);
       return ok(deskOf(world));

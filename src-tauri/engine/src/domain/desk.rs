@@ -185,6 +185,22 @@ pub struct PersonTick {
     pub plan_id: Option<String>,
 }
 
+/// What a person is about to say, of the desk that they saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct Saying {
+    /// The item.
+    pub item: String,
+    /// Who, as typed.
+    pub name: String,
+    /// What they add.
+    pub note: Option<String>,
+    /// The release that was on the desk.
+    pub release_id: String,
+    /// Its plan, if it had one.
+    pub plan_id: Option<String>,
+}
+
 /// An item of the desk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(specta::Type))]

@@ -5,7 +5,7 @@ use super::{ApplyOptions, Engine, Observation, Target};
 use crate::adapters::files::{checklists, operator, operator_name};
 use crate::domain::checklist::Checklist;
 use crate::domain::desk::{
-    Desk, DeskAction, DeskNext, Freeze, PersonTick, Release, ReleaseKind, Sealed, Stage,
+    Desk, DeskAction, DeskNext, Freeze, PersonTick, Release, ReleaseKind, Saying, Sealed, Stage,
 };
 use crate::domain::drift::DriftReport;
 use crate::domain::migration::MigrationStatus;
@@ -277,18 +277,13 @@ impl Engine {
         })
     }
 
-    /// A person says that an item is so.
+    /// A person says that an item is so, of the release and the plan that they saw.
     ///
     /// # Errors
-    /// [`FailureCode::ReleaseRefused`] where it is not theirs to say, or not now; [`FailureCode::SettingInvalid`]
-    /// without a name.
-    pub async fn desk_say(
-        &self,
-        environment_id: &str,
-        item: &str,
-        name: &str,
-        note: Option<&str>,
-    ) -> Result<Desk, Failure> {
+    /// [`FailureCode::ReleaseRefused`] where it is not theirs to say, not now, or of another plan than the one on the
+    /// desk; [`FailureCode::SettingInvalid`] without a name.
+    pub async fn desk_say(&self, environment_id: &str, saying: Saying) -> Result<Desk, Failure> {
+        let Saying { item, name, note, release_id, plan_id } = saying;
         let name = name.trim();
         if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
             return Err(Failure::new(FailureCode::SettingInvalid, "Somebody has to stand for it by name.")
@@ -300,21 +295,35 @@ impl Engine {
         let release = self.release_on_desk(environment_id).await?;
         let observed = self.observe(&target).await;
         let gathered = self.gather(&target, release, observed).await?;
-        planning::may_say(&gathered.known(&target), item).map_err(|why| {
+        planning::may_say(&gathered.known(&target), &item).map_err(|why| {
             Failure::new(FailureCode::ReleaseRefused, "This cannot be said now.")
                 .why(why)
                 .unchanged("The item is as it was.")
                 .next("Read the desk again.")
         })?;
-        let note = note.map(str::trim).filter(|note| !note.is_empty());
+        let note = note.as_deref().map(str::trim).filter(|note| !note.is_empty());
         let said = PersonTick {
-            item: item.to_owned(),
+            item: item.clone(),
             name: name.to_owned(),
             note: note.map(|note| note.chars().take(LONGEST_NOTE).collect()),
             at: Utc::now(),
-            plan_id: gathered.release.plan_id.clone(),
+            plan_id,
         };
-        self.store().change_release(environment_id, |release| release.said.push(said)).await?;
+        let mut fits = false;
+        self.store()
+            .change_release(environment_id, |release| {
+                fits = release.id == release_id && release.plan_id == said.plan_id;
+                if fits {
+                    release.said.push(said);
+                }
+            })
+            .await?;
+        if !fits {
+            return Err(Failure::new(FailureCode::ReleaseRefused, "This was said of another plan.")
+                .why("The release on the desk, or its plan, is not the one that was on the screen.")
+                .unchanged("The item is as it was.")
+                .next("Read the desk again, and look at its plan before you say so."));
+        }
         self.audit(&target, "say", "", &format!("{item}: {name}")).await?;
         self.desk(environment_id).await
     }

@@ -143,14 +143,15 @@ async fn as_once_written(
     run(connection, "ROLLBACK").await;
     manifest.hash = HashDefinition::TextSum64;
     manifest.id = uuid::Uuid::new_v4().to_string();
+    let mut other_hashes = 0;
     for (table, found) in manifest.tables.iter_mut().zip(found) {
         let before = table.hash.take();
         let Summed::Sum(found) = found else { continue };
         assert_eq!(table.rows, found.rows);
-        let same = found.rows == 0 || table.columns.is_empty();
-        assert!(same || before.as_ref() != Some(&found.hash), "{table:?}");
+        other_hashes += u32::from(before.as_ref() != Some(&found.hash));
         table.hash = Some(found.hash);
     }
+    assert!(other_hashes > 9, "another definition: {other_hashes} of {} tables", manifest.tables.len());
     let draft = Draft::create(root.path(), "once").unwrap();
     for file in &manifest.files {
         std::fs::copy(std::path::Path::new(&folder).join(&file.name), draft.path().join(&file.name)).unwrap();

@@ -2,7 +2,7 @@
 //! said to be open, and nothing is sent twice.
 
 use crate::parts::{Answer, Console, finish, pairs, text};
-use drydock_lab::{Fault, Postgres, Slow, Version};
+use drydock_lab::{Fault, Postgres, Slow, Tls, Version};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use sqlx::postgres::PgConnection;
@@ -151,6 +151,30 @@ async fn a_cut_line_leaves_a_known_outcome_and_nothing_runs_twice() {
             let delay = Duration::from_micros(random.random_range(0..900_000));
             broken(&server, &format!("line{place}_{number}"), fault, delay).await;
         }
+    }
+}
+
+/// Whatever moment a line dies at: a session that lost its settings would keep its lock for ever.
+#[tokio::test]
+async fn the_limits_of_a_session_that_rests_are_never_missing() {
+    let server = Postgres::start_with(Version::Debian15, Tls::Off, &["log_statement=all"]);
+    let console = Console::new(&server.create_database("limits").await);
+    fill(&console);
+    console.write("900_reset", "RESET ALL;");
+    let applied = console.run(&["apply"]);
+    assert_eq!(applied.exit, Some(0), "{}", applied.text());
+    let log = server.log();
+    let resets: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("RESET ALL") && !line.trim_end().ends_with("statement: RESET ALL;"))
+        .collect();
+    assert!(resets.len() >= MIGRATIONS / 3, "settings are put back after scripts: {resets:?}");
+    for line in resets {
+        let after = line.split_once("RESET ALL").unwrap().1;
+        assert!(
+            after.contains("SET idle_session_timeout") && after.contains("SET tcp_keepalives_idle"),
+            "{line}"
+        );
     }
 }
 

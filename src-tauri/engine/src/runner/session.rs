@@ -296,22 +296,13 @@ impl Session {
     /// # Errors
     /// The server's error.
     pub async fn reset(&mut self, schema: &str) -> Result<bool, sqlx::Error> {
-        for sql in [
-            "SET SESSION AUTHORIZATION DEFAULT",
-            "RESET ALL",
-            "DEALLOCATE ALL",
-            "CLOSE ALL",
-            "UNLISTEN *",
-            "DISCARD TEMP",
-            "DISCARD SEQUENCES",
-        ] {
+        // In one message: a line that dies in between must not leave the lock with a session that rests for ever.
+        let fresh = script::fresh_settings_sql(schema, self.connection.server_version_num());
+        send(&mut self.connection, fresh).await?;
+        for sql in ["DEALLOCATE ALL", "CLOSE ALL", "UNLISTEN *", "DISCARD TEMP", "DISCARD SEQUENCES"] {
             send(&mut self.connection, sql.to_owned()).await?;
         }
-        let sql = format!(
-            "{}; SET search_path = {}; SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})::text",
-            script::orphan_limits_sql(self.connection.server_version_num()),
-            identifier(schema)
-        );
+        let sql = format!("SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})::text");
         let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(&mut self.connection).await?;
         Ok(row.try_get::<String, _>(0)? == "true")
     }

@@ -50,6 +50,18 @@ pub fn sweep(root: &Path, alive: &dyn Fn(&str) -> bool) {
     }
 }
 
+/// The finished backup of this short id in a folder, if one is there and its manifest is whole.
+pub fn finished(root: &Path, id: &str) -> Option<Stored> {
+    let folders = std::fs::read_dir(root).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    let of_id = |path: &PathBuf| {
+        let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(ENDING));
+        stem.and_then(|stem| stem.rsplit('-').next()) == Some(id)
+    };
+    folders
+        .filter(of_id)
+        .find_map(|folder| Stored::open(&folder).ok().filter(|found| found.manifest.id == id))
+}
+
 /// Removes a backup's folder: the manifest first, so that a half-removed one is no backup any more.
 ///
 /// # Errors

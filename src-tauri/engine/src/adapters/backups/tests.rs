@@ -158,6 +158,17 @@ async fn an_edited_manifest_with_a_fitting_checksum_breaks_its_seal() {
 }
 
 #[tokio::test]
+async fn a_finished_backup_is_found_by_its_id_and_a_damaged_one_is_not() {
+    let root = tempfile::tempdir().unwrap();
+    let stored = written(root.path(), &BackupKey::generate()).await;
+    let id = stored.manifest.id.clone();
+    assert_eq!(finished(root.path(), &id).map(|found| found.sha256), Some(stored.sha256));
+    assert!(finished(root.path(), "dead0002").is_none());
+    std::fs::write(stored.folder.join(MANIFEST), "{").unwrap();
+    assert!(finished(root.path(), &id).is_none());
+}
+
+#[tokio::test]
 async fn an_unfinished_backup_is_removed_and_a_left_one_swept() {
     let root = tempfile::tempdir().unwrap();
     let key = BackupKey::generate();

@@ -10,6 +10,7 @@ use crate::domain::import::DumpOrigin;
 use crate::domain::{Failure, Outcome};
 use crate::engine::{Engine, Target};
 use crate::planner::backup::size_words;
+use crate::runner::backup::Taken;
 use chrono::{DateTime, Duration, Local, Utc};
 use std::path::{Path, PathBuf};
 
@@ -162,7 +163,8 @@ impl Engine {
         }
     }
 
-    /// Backups whose run is over without an end are broken; what they left is swept.
+    /// Backups whose run is over without an end are broken, and what they left is swept; one that was whole by then is
+    /// listed as such, unproven.
     async fn settle_backups(&self, target: &Target) -> Result<(), Failure> {
         self.store().mark_cut_off_runs().await?;
         for mut record in self.store().backups(&target.key()).await? {
@@ -176,14 +178,20 @@ impl Engine {
             if run.as_ref().is_some_and(|run| run.ended_at.is_none()) {
                 continue;
             }
-            record.state = BackupState::Broken;
-            record.failure = run.and_then(|run| run.failure);
-            self.store().save_backup(&record).await?;
             let root = match &record.root {
                 Some(root) => PathBuf::from(root),
                 None => self.backup_root(target).await?,
             };
             backups::sweep(&root, &|id| id != record.id);
+            // It bears its name only once all of it is written: the end came before that was noted here.
+            if let Some(stored) = backups::finished(&root, &record.id) {
+                let found = ("backup found", "whole, after Drydock had been ended");
+                self.stored(target, &mut record, Taken { stored, source_bytes: 0.0 }, found).await?;
+                continue;
+            }
+            record.state = BackupState::Broken;
+            record.failure = run.and_then(|run| run.failure);
+            self.store().save_backup(&record).await?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! database is wholly old or wholly new, the journal says which, and nothing incomplete is offered for a restore.
 
 use crate::moments::Moments;
-use crate::parts::{Console, finish, text};
+use crate::parts::{Console, finish, kill_after, text};
 use drydock_lab::{Postgres, Version};
 use serde_json::Value;
 use sqlx::postgres::PgConnection;
@@ -89,13 +89,7 @@ async fn a_killed_backup_or_proof_leaves_nothing_that_is_offered() {
         let mut moments = Moments::new(0xBAC, 0.02, started.elapsed());
         moments.want(points());
         while let Some(delay) = moments.draw() {
-            let mut child = console.start(kind);
-            tokio::time::sleep(delay).await;
-            let killed = child.try_wait().unwrap().is_none();
-            if killed {
-                child.kill().unwrap();
-            }
-            child.wait().unwrap();
+            let killed = kill_after(console.start(kind), delay).await;
             moments.met(killed);
             let complete = only_whole_ones(&console);
             let _ = writeln!(said, "{kind:?} killed after {delay:?} ({killed}): {} complete", complete.len());
@@ -133,15 +127,7 @@ async fn a_killed_restore_is_wholly_old_or_wholly_new_and_says_which() {
             connection.execute(AssertSqlSafe(DAMAGE.to_owned())).await.unwrap();
             let damaged = image(&mut connection).await;
             let earlier = console.newest_apply().map(|run| run["number"].clone());
-            let mut child = console.start(&arguments);
-            tokio::time::sleep(delay).await;
-            let killed = child.try_wait().unwrap().is_none();
-            if killed {
-                child.kill().unwrap();
-                child.wait().unwrap();
-            } else {
-                finish(child);
-            }
+            let killed = kill_after(console.start(&arguments), delay).await;
             moments.met(killed);
             let what = format!("{kind:?} killed after {delay:?}");
             settled(&console, &mut connection, earlier.as_ref(), Image { old: &damaged, new: &good }, &what)
@@ -277,13 +263,7 @@ async fn a_killed_roll_back_is_wholly_old_or_wholly_new() {
     while let Some(delay) = moments.draw() {
         release(&console);
         let before = image(&mut connection).await;
-        let mut child = console.start(&arguments);
-        tokio::time::sleep(delay).await;
-        let killed = child.try_wait().unwrap().is_none();
-        if killed {
-            child.kill().unwrap();
-        }
-        child.wait().unwrap();
+        let killed = kill_after(console.start(&arguments), delay).await;
         moments.met(killed);
         let run = console.newest_apply().unwrap();
         if run["status"] == "needs_attention" {

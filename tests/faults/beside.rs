@@ -3,7 +3,7 @@
 
 use crate::backups::{DAMAGE, TABLES, image, keyed, points, report};
 use crate::moments::Moments;
-use crate::parts::{Console, text};
+use crate::parts::{Console, kill_after, text};
 use drydock_lab::{Postgres, Version};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
@@ -35,12 +35,7 @@ async fn killed(
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
-    tokio::time::sleep(delay).await;
-    let killed = child.try_wait().unwrap().is_none();
-    if killed {
-        child.kill().unwrap();
-    }
-    child.wait().unwrap();
+    let killed = kill_after(child, delay).await;
     let Some(run) = console.newest_apply().filter(|run| Some(&run["number"]) != earlier.as_ref()) else {
         return (killed, None, String::new());
     };

@@ -164,6 +164,17 @@ pub fn finish(child: Child) -> Answer {
     }
 }
 
+/// Kills a command after a while; whether it was still at work then.
+pub async fn kill_after(mut child: Child, delay: Duration) -> bool {
+    tokio::time::sleep(delay).await;
+    let at_work = child.try_wait().unwrap().is_none();
+    if at_work {
+        child.kill().unwrap();
+    }
+    child.wait_with_output().unwrap();
+    at_work
+}
+
 /// One value as text.
 pub async fn text(connection: &mut PgConnection, sql: &str) -> Option<String> {
     let row =

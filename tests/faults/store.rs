@@ -110,11 +110,11 @@ async fn intent_is_in_the_journal_before_the_server_sees_the_act() {
     console.write("001_base", "CREATE TABLE base (id int);");
     assert_eq!(console.run(&["apply"]).exit, Some(0));
     // Its dry run cannot meet the table's lock, its apply can: the lock is taken in between.
-    console.write("002_waits", "SELECT pg_sleep(3);");
+    console.write("002_waits", "SELECT pg_sleep(6);");
     let mut child = console.start(&["apply"]);
     let mut connection = server.connect("order").await;
     loop {
-        let at_work = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'drydock run%' AND state = 'active' AND query LIKE '%pg_sleep(3)%' AND pid <> pg_backend_pid()";
+        let at_work = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'drydock run%' AND state = 'active' AND query LIKE '%pg_sleep(6)%' AND pid <> pg_backend_pid()";
         if crate::parts::text(&mut connection, at_work).await.as_deref() == Some("1") {
             break;
         }
@@ -161,7 +161,7 @@ async fn a_script_that_changes_its_sessions_name_is_still_found_at_work() {
     let console = Console::new(&server.create_database("renamed").await);
     console.write(
         "001_renamed",
-        "SET application_name = 'elsewhere';\nSELECT pg_sleep(2);\nCREATE TABLE r (id int);",
+        "SET application_name = 'elsewhere';\nSELECT pg_sleep(5);\nCREATE TABLE r (id int);",
     );
     let mut child = console.start(&["apply"]);
     let mut connection = server.connect("renamed").await;

@@ -15,21 +15,38 @@ async fn run(connection: &mut PgConnection, sql: &'static str) {
     sqlx::raw_sql(sql).execute(connection).await.unwrap();
 }
 
+/// A migration that is at work until the session of [`closed_gate`] has ended, however slow the machine is.
+const UNTIL_OPEN: &str =
+    "DO $$ BEGIN WHILE NOT pg_try_advisory_xact_lock(1) LOOP PERFORM pg_sleep(0.05); END LOOP; END $$;";
+
+async fn closed_gate(url: &str) -> PgConnection {
+    let mut gate = connect(url).await;
+    run(&mut gate, "SELECT pg_advisory_lock(1)").await;
+    gate
+}
+
+async fn is_at_the_gate(url: &str) {
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO %pg_try_advisory_xact_lock%'";
+    while text(url, busy).await != "1" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test]
 async fn the_peer_waits_for_our_lock_and_gives_up_after_ten_seconds() {
     let bench = Bench::start(Version::Debian15).await;
     let (_, url) = bench.database().await;
-    let project = Project::of(&[INIT, ("02_long", "SELECT pg_sleep(13);")]);
+    let project = Project::of(&[INIT, ("02_long", UNTIL_OPEN)]);
+    let gate = closed_gate(&url).await;
     let review =
         bench.engine.plan_create(&development(&url, &project), PlanPurpose::ApplyPending).await.unwrap();
     let ours = start(&bench.engine, &development(&url, &project), &review).await.unwrap();
-    while text(&url, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(13)%' AND pid <> pg_backend_pid()").await != "1" {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    is_at_the_gate(&url).await;
     let (peer, path, address) = (bench.peer.clone(), project.path(), url.clone());
     let answer = tokio::task::spawn_blocking(move || peer.deploy(&address, &path)).await.unwrap();
     assert!(answer.exit == 1 && said(&answer).contains("P1002"), "{}", said(&answer));
     assert!(said(&answer).contains("72707369"), "it is this lock: {}", said(&answer));
+    drop(gate);
     let (ours, _) = watch(&bench.engine, &ours).await;
     assert_eq!(ours.status, RunStatus::Succeeded, "{ours:?}");
     let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted";
@@ -40,13 +57,11 @@ async fn the_peer_waits_for_our_lock_and_gives_up_after_ten_seconds() {
 async fn a_migration_the_peer_is_running_cannot_be_resolved_under_its_feet() {
     let bench = Bench::start(Version::Debian15).await;
     let (_, url) = bench.database().await;
-    let project = Project::of(&[INIT, ("02_long", "SELECT pg_sleep(15);")]);
+    let project = Project::of(&[INIT, ("02_long", UNTIL_OPEN)]);
+    let gate = closed_gate(&url).await;
     let (peer, path, address) = (bench.peer.clone(), project.path(), url.clone());
     let theirs = tokio::task::spawn_blocking(move || peer.deploy(&address, &path));
-    let busy = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(15)%' AND pid <> pg_backend_pid()";
-    while text(&url, busy).await != "1" {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    is_at_the_gate(&url).await;
     let target = development(&url, &project);
     let (status, states) = bench.states(&target).await;
     assert_eq!(
@@ -62,13 +77,14 @@ async fn a_migration_the_peer_is_running_cannot_be_resolved_under_its_feet() {
     let (ours, events) = watch(&bench.engine, &accepted).await;
     let failure = failure_of(&ours, FailureCode::MigrationLock);
     let waited = started.elapsed();
-    assert!(waited >= Duration::from_secs(10) && waited < Duration::from_secs(13), "{waited:?}");
+    assert!(waited >= Duration::from_secs(10) && waited < Duration::from_secs(20), "{waited:?}");
     assert!(
         failure.why.as_ref().unwrap().contains(&format!("Session {holder} ")),
         "it names the holder: {failure:?}"
     );
     let told = events.iter().any(|event| matches!(&event.what, RunEventKind::Waiting { blockers, .. } if blockers.iter().any(|blocker| blocker.pid == holder)));
     assert!(told, "while it waits, it says for whom");
+    drop(gate);
     let answer = theirs.await.unwrap();
     assert_eq!(answer.exit, 0, "the peer was not disturbed: {}", said(&answer));
     assert!(recorded(&url).await.iter().all(|row| row.finished && !row.rolled_back));

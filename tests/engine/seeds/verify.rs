@@ -148,6 +148,34 @@ async fn a_healthy_database_is_green_and_each_planted_fault_is_red_with_its_word
 }
 
 #[tokio::test]
+async fn checks_that_cannot_be_read_are_said_in_the_headline_and_nothing_holds_over_them() {
+    let bench = Bench::start().await;
+    let base = bench.base("unreadable", TABLES).await;
+    let profile = profile_of(PROFILE);
+    let other = profile_of(&format!(
+        "[[tables]]\ntable = \"clients\"\nkey = [\"code\"]\nmode = \"upsert\"\nrows = [ {{ code = \"other\" }} ]\n{}",
+        "[[expect]]\nname = \"Other is there\"\nsql = \"SELECT count(*) FROM clients WHERE code = 'other'\"\nequals = \"1\"\n"
+    ));
+    let environment = bench.environment("unreadable", &base.url).await;
+    let target = bench.engine.target(&environment).await.unwrap();
+    bench.seed(&target, profile.path(), nothing()).await;
+    std::fs::rename(profile.path().join("profile.toml"), profile.path().join("gone")).unwrap();
+    let last = bench.engine.verification_last(&target).await.unwrap();
+    assert_eq!((last.outcome, last.headline.as_str()), (Outcome::Unknown, "The checks could not be read."));
+    assert!(last.lead.ends_with("The profile is not there."), "{last:?}");
+
+    bench.seed(&target, other.path(), nothing()).await;
+    let last = bench.engine.verification_last(&target).await.unwrap();
+    assert_eq!(
+        (last.outcome, last.headline.as_str()),
+        (Outcome::Unknown, "1 of 1 checks hold. 1 profile or file is not readable.")
+    );
+    std::fs::rename(profile.path().join("gone"), profile.path().join("profile.toml")).unwrap();
+    let read = bench.engine.verify(&target, &[]).await.unwrap();
+    assert_eq!(read.unreadable, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn the_query_box_reads_and_does_nothing_else() {
     let bench = Bench::start().await;
     let mut base = bench.base("query", "CREATE TABLE t (id int, name text, token text); INSERT INTO t SELECT i, 'n' || i, 'secret' FROM generate_series(1, 500) i").await;

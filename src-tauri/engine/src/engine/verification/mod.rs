@@ -360,9 +360,10 @@ fn summed(
     let unread_all = unread + not_run;
     let headline = match (checks.len(), failed, unknown) {
         _ if none_read && expected > 0 => "Nothing has been checked yet.".to_owned(),
+        (0, _, _) if !unreadable.is_empty() => "The checks could not be read.".to_owned(),
         (0, _, _) => "There is nothing to check yet.".to_owned(),
-        (1, 0, 0) if unread_all == 0 => "The only check holds.".to_owned(),
-        (all, 0, 0) if unread_all == 0 => format!("All {all} checks hold."),
+        (1, 0, 0) if unread_all == 0 && unreadable.is_empty() => "The only check holds.".to_owned(),
+        (all, 0, 0) if unread_all == 0 && unreadable.is_empty() => format!("All {all} checks hold."),
         _ => {
             let part = |count: usize, one: &str, many: &str| match count {
                 0 => None,
@@ -373,6 +374,11 @@ fn summed(
                 part(failed, "fails", "fail"),
                 part(unknown.saturating_sub(not_run), "could not be read", "could not be read"),
                 part(unread_all, "was not read yet", "were not read yet"),
+                part(
+                    unreadable.len(),
+                    "profile or file is not readable",
+                    "profiles or files are not readable",
+                ),
             ]
             .into_iter()
             .flatten()
@@ -381,7 +387,9 @@ fn summed(
         }
     };
     let lead = if none_read {
-        if expected > 0 {
+        if let Some(first) = unreadable.first() {
+            first.clone()
+        } else if expected > 0 {
             "The seeded profiles and the files of checks bring some; read them now.".to_owned()
         } else {
             "Checks come with seed profiles and from files of checks: set one up, and they are read before and after a seed.".to_owned()
@@ -390,6 +398,8 @@ fn summed(
         format!("{}: {}", first.name, first.why.clone().unwrap_or_default())
     } else if let Some(first) = checks.iter().find(|check| check.outcome == Outcome::Unknown) {
         format!("{}: {}", first.name, first.why.clone().unwrap_or_default())
+    } else if let Some(first) = unreadable.first() {
+        first.clone()
     } else if unread > 0 {
         format!("{unread} more have not been read yet.")
     } else {

@@ -1,6 +1,6 @@
 // A small W3C WebDriver client for the real window: tauri-driver in front of WebKitWebDriver.
 import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -132,9 +132,7 @@ export class Window {
         selector,
       );
       if (there !== gone) return;
-      if (Date.now() > deadline) {
-        throw new Error(`${selector} did not ${gone ? "go" : "come"} within ${seconds} s; the page says: ${(await this.text("body")).slice(0, 800)}`);
-      }
+      if (Date.now() > deadline) throw await this.#failed(`${selector} did not ${gone ? "go" : "come"} within ${seconds} s`);
       await pause(100);
     }
   }
@@ -145,9 +143,20 @@ export class Window {
     for (;;) {
       const text = await this.text(selector).catch(() => "");
       if (pattern.test(text)) return text;
-      if (Date.now() > deadline) throw new Error(`${selector} did not come to say ${pattern} within ${seconds} s; it says: ${text}`);
+      if (Date.now() > deadline)
+        throw await this.#failed(`${selector} did not come to say ${pattern} within ${seconds} s; it says: ${text}`);
       await pause(100);
     }
+  }
+
+  /** An error with what the page said, and a picture of it. */
+  async #failed(words) {
+    const folder = join(repository, "target/window-failures");
+    const picture = join(folder, `${new Date().toISOString().replace(/\W/g, "-")}.png`);
+    await mkdir(folder, { recursive: true });
+    const shown = await this.screenshot(picture).then(() => picture, (error) => `no picture: ${error.message}`);
+    const page = await this.run("return location.hash + '\\n' + document.body.innerText").catch((error) => error.message);
+    return new Error(`${words}; ${shown}; the page: ${page.slice(0, 3000)}`);
   }
 
   text(selector) {
@@ -164,7 +173,7 @@ export class Window {
         selector,
       );
       if (why === null) break;
-      if (Date.now() > deadline) throw new Error(`${selector} cannot be pressed after ${seconds} s: ${why}; the page says: ${(await this.text("body")).slice(0, 800)}`);
+      if (Date.now() > deadline) throw await this.#failed(`${selector} cannot be pressed after ${seconds} s: ${why}`);
       await pause(100);
     }
     await this.#act(selector, "click", {});

@@ -138,6 +138,32 @@ test("a profile that is refused or broken cannot be tried, and the sandbox is of
   await judge(broken, "seed-broken");
 });
 
+test("what ends after one went elsewhere moves nothing: a notice leads there", async () => {
+  const refused = "#/environment/production/seed/bundled%3Ademo-data";
+  const page = await visit(refused, { scenario: "late" });
+  await mark(page, "seed-sandbox").click();
+  await mark(page, "panel-migrations").click();
+  const there = page.url();
+  await mark(page, "elsewhere-follow").waitFor();
+  assert.equal(page.url(), there, "the page under the hands stays");
+  await page.getByText("The sandbox is ready.").waitFor();
+  await judge(page, "elsewhere-ready");
+  await mark(page, "elsewhere-follow").click();
+  await headline(page, "Demo data asks for 1 answer.");
+  assert.equal(await mark(page, "banner-name").textContent(), "demo");
+  assert.equal(await mark(page, "elsewhere-follow").count(), 0);
+
+  const failing = await visit(refused, { scenario: "late-fails" });
+  await mark(failing, "seed-sandbox").click();
+  await mark(failing, "panel-migrations").click();
+  await mark(failing, "elsewhere-follow").waitFor();
+  assert.equal(await mark(failing, "failure").count(), 0, "no failure stands on a page it is not of");
+  await judge(failing, "elsewhere-failed");
+  await mark(failing, "elsewhere-follow").click();
+  await headline(failing, "Demo data may not run here.");
+  await mark(failing, "failure").getByText("The sandbox did not start.").waitFor();
+});
+
 test("a refusal of the database is told above the form, and nothing is lost", async () => {
   const page = await visit(flags, { scenario: "seed-refused" });
   await headline(page, "Feature flags asks for nothing.");

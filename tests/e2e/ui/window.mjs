@@ -11,7 +11,7 @@
  *   rail        rail-env-<name>, rail-add, panel-<overview|release-desk|migrations|drift|seeds|backups|verification|
  *               activity|app-and-logs|runs|incident-room|settings>, open-palette
  *   palette     palette, palette-search, key-help
- *   failures    failure, failure-action, failure-code
+ *   failures    failure, failure-action, failure-code, elsewhere-follow
  *   questions   prompt-<vault|secret|ssh_secret|repin>, prompt-text, prompt-send
  *   host asks   host-question, host-question-text, host-question-send, offer
  *   host key    host-key-unknown, host-key-shown, host-key-pasted, host-key-ticked, host-key-trust, host-key-keep,

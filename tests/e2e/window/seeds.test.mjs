@@ -5,7 +5,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { axe } from "../lib/demo.mjs";
-import { KEY, Window, pause, repository } from "../lib/webdriver.mjs";
+import { KEY, Window, repository } from "../lib/webdriver.mjs";
 
 const pictures = join(repository, "target/seeds");
 const PASSWORD = "mossy-lantern-42-orbit";
@@ -153,8 +153,7 @@ for (const profile of PROFILES) {
     if (profile === PROFILES[0]) await seen("shelf");
     await window.click(mark("profile-fill"));
     await window.click(mark("seed-sandbox"));
-    await window.waitText("body", new RegExp(`sandbox ${profile.title.split(/\W/)[0]}|This is sandbox`, "i"), 120);
-    await pause(400);
+    await window.waitText(mark("said"), /This is sandbox/i, 120);
     await journey(profile);
   });
 

@@ -1,6 +1,6 @@
 /**
  * A shell made of memory, for the screens' tests and for drawing. Chosen by the build (`--mode fake`), never in the
- * product. `?scenario=` picks a state: empty, slow, broken, again, many, lock, sandbox-missing, secret, changed, vault,
+ * product. `?scenario=` picks a state: empty, slow, late, late-fails, broken, again, many, lock, sandbox-missing, secret, changed, vault,
  * ssh, those of `fakeSsh`, of `fakeSeeds`, of `fakeChecks`, of `fakeSetup`, of `fakeBackups`,
  * of `fakeRestore` and of `fakeDesk`.
  */

@@ -101,7 +101,9 @@ export function seedCommands({
       return ok(plan(world, purpose, seeds.seedSteps(profile, answers)));
     },
     async seedSandbox() {
-      await wait(pace);
+      await wait(scenario.startsWith("late") ? 1_500 : pace);
+      if (scenario === "late-fails")
+        return fail("DRY-1602", "The sandbox did not start.", "Its port is taken.", "Nothing was made.", "Try again.");
       return ok(sandbox().environment);
     },
     async runChanges(id) {

@@ -12,18 +12,18 @@ export async function openRollBack(
   migrations: string[],
   rowsBack: TableName[] = [],
 ): Promise<void> {
-  await console.press(async () => {
+  await console.press(async (lead) => {
     const review = await api.planRollBack(environment, { migrations, rows_back: rowsBack, backup_id: null });
     console.readings.of(`plan/${review.plan.id}`, () => api.plan(review.plan.id)).put(review);
-    console.go({ screen: "plan", environment, plan: review.plan.id });
+    lead({ screen: "plan", environment, plan: review.plan.id });
   });
 }
 
 /** Makes a plan and opens its review. Making a plan writes nothing. */
 export async function openPlan(console: Console, environment: string, purpose: PlanPurpose): Promise<void> {
-  await console.press(async () => {
+  await console.press(async (lead) => {
     const review = await api.createPlan(environment, purpose);
     console.readings.of(`plan/${review.plan.id}`, () => api.plan(review.plan.id)).put(review);
-    console.go({ screen: "plan", environment, plan: review.plan.id });
+    lead({ screen: "plan", environment, plan: review.plan.id });
   });
 }

@@ -1,6 +1,7 @@
 import { createContext } from "svelte";
 import { api } from "../lib/api";
 import type { NextStep } from "../lib/bindings";
+import type { Elsewhere } from "../lib/elsewhere";
 import { troubleOf, type Trouble } from "../lib/failures";
 import { Clock } from "./clock.svelte";
 import { Environments } from "./environments.svelte";
@@ -18,6 +19,9 @@ export type Prompt = {
   environment: string | null;
   then: () => void;
 };
+
+/** Goes on to where the work led, if the operator still is where it was begun; says whether it went. */
+export type Lead = (place: Place) => boolean;
 
 /** Milliseconds that a sentence about something over stays; the page itself keeps what it is about. */
 const SAID_FOR = 8000;
@@ -37,6 +41,7 @@ export class Console {
   #said = $state("");
   #silence: ReturnType<typeof setTimeout> | undefined;
   #trouble = $state.raw<Trouble | null>(null);
+  #elsewhere = $state.raw<Elsewhere[]>([]);
   #taking: Promise<unknown> = Promise.resolve();
 
   get prompt() {
@@ -50,6 +55,11 @@ export class Console {
   /** The failure of the last thing that was pressed. */
   get trouble() {
     return this.#trouble;
+  }
+
+  /** What ended on pages that the operator has left, oldest first. */
+  get elsewhere() {
+    return this.#elsewhere;
   }
 
   ask(prompt: Prompt) {
@@ -77,16 +87,40 @@ export class Console {
     this.#trouble = null;
   }
 
-  /** Runs what a button does; a failure is shown above the page's content. */
-  async press<T>(work: () => Promise<T>): Promise<T | null> {
+  /**
+   * Runs what a button does; a failure is shown above the page's content. Work that ends after the operator went
+   * elsewhere neither moves the page under their hands nor puts its failure on another one: a notice leads there.
+   */
+  async press<T>(work: (lead: Lead) => Promise<T>): Promise<T | null> {
+    const from = this.navigation.place;
+    const isHere = () => from === null || this.navigation.isAt(from);
     this.#trouble = null;
+    const lead: Lead = (place) => {
+      const here = isHere();
+      if (here) this.go(place);
+      else this.#elsewhere = [...this.#elsewhere, { place, trouble: null }];
+      return here;
+    };
     try {
-      return await work();
+      return await work(lead);
     } catch (thrown) {
-      this.#trouble = troubleOf(thrown);
-      if (this.#trouble.code === "DRY-1231") void this.freezes.reading.read();
+      const trouble = troubleOf(thrown);
+      if (from === null || isHere()) this.#trouble = trouble;
+      else this.#elsewhere = [...this.#elsewhere, { place: from, trouble }];
+      if (trouble.code === "DRY-1231") void this.freezes.reading.read();
       return null;
     }
+  }
+
+  /** Goes to where something ended, and shows there why it failed. */
+  follow(one: Elsewhere) {
+    this.dismissElsewhere(one);
+    this.go(one.place);
+    this.#trouble = one.trouble;
+  }
+
+  dismissElsewhere(one: Elsewhere) {
+    this.#elsewhere = this.#elsewhere.filter((other) => other !== one);
   }
 
   /** Hands a typed secret to the engine; the answer is its handle. */

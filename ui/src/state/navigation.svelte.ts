@@ -81,6 +81,12 @@ export class Navigation {
     return this.#place !== null && "environment" in this.#place ? this.#place.environment : null;
   }
 
+  /** Whether this is where the operator is, or is on the way to. */
+  isAt(place: Place): boolean {
+    const there = placeOf(location.hash);
+    return there !== null && addressOf(there) === addressOf(place);
+  }
+
   go(place: Place) {
     const address = addressOf(place);
     if (location.hash === address) this.#place = place;

@@ -127,11 +127,11 @@ export class SshStart {
   async save() {
     const draft = this.#draft;
     this.busy = "save";
-    await this.#console.press(async () => {
+    await this.#console.press(async (lead) => {
       const environment = await api.createEnvironment(draft);
       this.#console.environments.keep(environment);
       await this.#console.environments.list.read();
-      this.#console.go({ screen: "overview", environment: environment.id });
+      lead({ screen: "overview", environment: environment.id });
     });
     this.busy = null;
   }

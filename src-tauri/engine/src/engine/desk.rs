@@ -249,24 +249,31 @@ impl Engine {
         }
         let target = self.target(environment_id).await?;
         let review = self.plan_create(&target, PlanPurpose::ApplyPending).await?;
+        let planned = |now: &mut Release| now.plan_id = Some(review.plan.id);
+        if !self.change_seen(environment_id, (&release.id, release.plan_id.as_deref()), planned).await? {
+            return Err(changed_meanwhile().unchanged("The release is as they left it."));
+        }
+        self.desk(environment_id).await
+    }
+
+    /// Changes the release on the desk if it still is the one that was seen, with the same plan. `false`: it is not,
+    /// and nothing was changed.
+    async fn change_seen(
+        &self,
+        environment_id: &str,
+        (id, plan_id): (&str, Option<&str>),
+        change: impl FnOnce(&mut Release) + Send,
+    ) -> Result<bool, Failure> {
         let mut fits = false;
         self.store()
-            .change_release(environment_id, |now| {
-                fits = now.id == release.id && now.plan_id == release.plan_id;
+            .change_release(environment_id, |release| {
+                fits = release.id == id && release.plan_id.as_deref() == plan_id;
                 if fits {
-                    now.plan_id = Some(review.plan.id);
+                    change(release);
                 }
             })
             .await?;
-        if !fits {
-            return Err(Failure::new(
-                FailureCode::ReleaseRefused,
-                "Somebody changed the release on the desk meanwhile.",
-            )
-            .unchanged("The release is as they left it.")
-            .next("Read the desk again."));
-        }
-        self.desk(environment_id).await
+        Ok(fits)
     }
 
     async fn release_on_desk(&self, environment_id: &str) -> Result<Release, Failure> {
@@ -309,16 +316,9 @@ impl Engine {
             at: Utc::now(),
             plan_id,
         };
-        let mut fits = false;
-        self.store()
-            .change_release(environment_id, |release| {
-                fits = release.id == release_id && release.plan_id == said.plan_id;
-                if fits {
-                    release.said.push(said);
-                }
-            })
-            .await?;
-        if !fits {
+        let plan_id = said.plan_id.clone();
+        let push = |release: &mut Release| release.said.push(said);
+        if !self.change_seen(environment_id, (&release_id, plan_id.as_deref()), push).await? {
             return Err(Failure::new(FailureCode::ReleaseRefused, "This was said of another plan.")
                 .why("The release on the desk, or its plan, is not the one that was on the screen.")
                 .unchanged("The item is as it was.")
@@ -377,18 +377,10 @@ impl Engine {
             stages: stages.into_iter().filter(|stage| stage.stage < Stage::Apply).collect(),
         };
         // Before the run, so that nothing about it can fail once it writes; taken back where it does not start.
-        let (mut before, mut fits) = (None, false);
-        self.store()
-            .change_release(environment_id, |release| {
-                fits = release.id == gathered.release.id && release.plan_id.as_ref() == Some(&plan_id);
-                if fits {
-                    before = release.sealed.replace(sealed);
-                }
-            })
-            .await?;
-        if !fits {
-            return Err(refused("Somebody changed the release on the desk meanwhile.".to_owned())
-                .next("Read the desk again."));
+        let mut before = None;
+        let seal = |release: &mut Release| before = release.sealed.replace(sealed);
+        if !self.change_seen(environment_id, (&gathered.release.id, Some(&plan_id)), seal).await? {
+            return Err(changed_meanwhile().unchanged("Nothing was written."));
         }
         let options = ApplyOptions::default();
         let started = self.start_apply_as(run_id.clone(), &target, &plan_id, confirmation, options).await;
@@ -412,6 +404,7 @@ impl Engine {
     pub async fn desk_end(&self, environment_id: &str, put_away: Option<&str>) -> Result<Desk, Failure> {
         let target = self.target_or_bare(environment_id).await?;
         let release = self.release_on_desk(environment_id).await?;
+        let seen = (release.id.clone(), release.plan_id.clone());
         let refused = |what: &str| {
             Failure::new(FailureCode::ReleaseRefused, what).unchanged("It is still on the desk.")
         };
@@ -439,12 +432,13 @@ impl Engine {
         }
         let reason = put_away.map(|reason| reason.trim().chars().take(LONGEST_NOTE).collect::<String>());
         let outcome = reason.clone().unwrap_or_else(|| "through".to_owned());
-        self.store()
-            .change_release(environment_id, |release| {
-                release.ended_at = Some(Utc::now());
-                release.put_away = reason;
-            })
-            .await?;
+        let end = |release: &mut Release| {
+            release.ended_at = Some(Utc::now());
+            release.put_away = reason;
+        };
+        if !self.change_seen(environment_id, (&seen.0, seen.1.as_deref()), end).await? {
+            return Err(changed_meanwhile().unchanged("It is still on the desk."));
+        }
         self.audit(&target, "end release", "", &outcome).await?;
         self.desk(environment_id).await
     }
@@ -456,6 +450,11 @@ impl Engine {
             Err(_) => Ok(Target::bare(self.environment(environment_id).await?)),
         }
     }
+}
+
+fn changed_meanwhile() -> Failure {
+    Failure::new(FailureCode::ReleaseRefused, "Somebody changed the release on the desk meanwhile.")
+        .next("Read the desk again.")
 }
 
 /// It ended and left the plan unapplied.

@@ -89,7 +89,7 @@ impl Watcher {
 
 fn watch(stop: &AtomicBool, looks: &AtomicUsize, dumps: &AtomicUsize) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    let own = Path::new(env!("CARGO_BIN_EXE_drydockctl"));
+    let own = Path::new(env!("CARGO_BIN_EXE_drydockctl")).canonicalize().unwrap();
     while !stop.load(SeqCst) {
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             if !entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()) {

@@ -168,3 +168,76 @@ async fn a_killed_swap_leaves_the_old_database_or_the_new_one_by_that_name() {
     assert_eq!(again.exit, Some(0), "it can be done again: {}", again.text());
     report("swap-kills.txt", &lines);
 }
+
+#[tokio::test]
+async fn a_killed_swap_back_gives_the_name_to_one_of_the_two_and_the_console_says_to_which() {
+    let server = Postgres::start(Version::Debian15);
+    let console = keyed(&server.create_database("shop").await);
+    let mut outside = server.connect("postgres").await;
+    server.execute("shop", TABLES).await;
+    let good = image(&mut server.connect("shop").await).await;
+    let taken = console.run(&["backup"]);
+    assert_eq!(taken.exit, Some(0), "{}", taken.text());
+    let id = taken.json["backup"]["backup"]["id"].as_str().unwrap().to_owned();
+    let restore = ["restore", &id, "--swap", "--accept-data-loss", "--other-database", "shop"];
+    let (mut swap, mut damaged) = (None, String::new());
+    let mut moments: Option<Moments> = None;
+    let mut random = StdRng::seed_from_u64(0xBAC4);
+    let mut lines = String::new();
+    for point in 0.. {
+        if swap.is_none() {
+            let (there, _) = databases(&mut outside).await;
+            for other in there.iter().filter(|name| *name != "shop") {
+                let drop = format!("DROP DATABASE \"{other}\" WITH (FORCE)");
+                outside.execute(AssertSqlSafe(drop)).await.unwrap();
+            }
+            server.execute("shop", DAMAGE).await;
+            damaged = image(&mut server.connect("shop").await).await;
+            let swapped = console.run(&restore);
+            assert_eq!(swapped.exit, Some(0), "{}", swapped.text());
+            swap = swapped.json["run_id"].as_str().map(str::to_owned);
+        }
+        let run = swap.clone().unwrap();
+        let arguments = ["swap-back", &run, "--accept-data-loss"];
+        let Some(moments) = &mut moments else {
+            // The first one tells how long it takes.
+            let started = Instant::now();
+            let back = console.run(&arguments);
+            assert_eq!(back.exit, Some(0), "{}", back.text());
+            assert_eq!(image(&mut server.connect("shop").await).await, damaged);
+            let mut from_here = Moments::new(0xBAC4, 0.15, started.elapsed());
+            from_here.want(points());
+            moments = Some(from_here);
+            swap = None;
+            continue;
+        };
+        let Some(anywhere) = moments.draw() else { break };
+        let (delay, near) = match point % 2 {
+            0 => (anywhere, None),
+            _ => (Duration::from_millis(random.random_range(0..200)), Some(&mut outside)),
+        };
+        let (killed, run, said) = killed(&console, &arguments, delay, near).await;
+        moments.met(killed);
+        let now = image(&mut server.connect("shop").await).await;
+        let back = now == damaged;
+        let _ = writeln!(lines, "killed after {delay:?} ({killed}): taken back {back}");
+        assert!(back || now == good, "neither the one nor the other: {said}");
+        let (there, left) = databases(&mut outside).await;
+        assert!(there.len() == 2 && left.is_empty(), "both are there: {there:?} {left:?}");
+        let other = there.iter().find(|name| *name != "shop").unwrap();
+        assert_eq!(
+            image(&mut server.connect(other).await).await,
+            if back { good.clone() } else { damaged.clone() }
+        );
+        match run {
+            Some(run) => {
+                assert_eq!(run["status"], if back { "succeeded" } else { "failed" }, "{run}\n{said}");
+            }
+            None => assert!(!back, "no run, no change"),
+        }
+        if back {
+            swap = None;
+        }
+    }
+    report("swap-back-kills.txt", &lines);
+}

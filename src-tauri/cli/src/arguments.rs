@@ -243,6 +243,21 @@ pub enum Command {
         #[command(flatten)]
         confirm: Confirm,
     },
+    /// Take the swap of a restore back: the database from before gets its name again, the present one is kept under
+    /// another. Sessions of both are cut.
+    SwapBack {
+        /// The number or id of the run that swapped.
+        run: String,
+        /// Only show the plan.
+        #[arg(long)]
+        preview: bool,
+        /// Target.
+        #[command(flatten)]
+        on: On,
+        /// Confirmation.
+        #[command(flatten)]
+        confirm: Confirm,
+    },
     /// Roll migrations back: what they made goes, what they dropped comes back from a backup. --migrations stays the
     /// folder of the files.
     Rollback {

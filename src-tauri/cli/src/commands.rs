@@ -35,6 +35,7 @@ pub async fn run(arguments: Arguments) -> u8 {
         | Command::Import { on, .. }
         | Command::Prove { on, .. }
         | Command::Restore { on, .. }
+        | Command::SwapBack { on, .. }
         | Command::Rollback { on, .. }
         | Command::Verify { on, .. } => on.json,
     };
@@ -136,17 +137,22 @@ async fn carry_out(engine: &Engine, command: Command) -> Result<Answer, Failure>
                 backups::RestoreWish { backup: &backup, tables: &tables, into, other_database, preview };
             backups::restore(engine, &target, &on, &confirm, wish).await
         }
+        Command::SwapBack { run, preview, on, confirm } => {
+            let target = target(engine, &on).await?;
+            let started = Instant::now();
+            let review = engine.swap_back_plan(&target, &run_named(engine, &run).await?).await?;
+            if preview {
+                return Ok(previewed(&review));
+            }
+            carry_through(engine, &target, &on, &confirm, review, started).await
+        }
         Command::Rollback { names, rows_back, from, preview, on, confirm } => {
             let target = target(engine, &on).await?;
             let started = Instant::now();
             let request = backups::roll_back(&target, names, &rows_back, from);
             let review = engine.roll_back_plan(&target, request).await?;
             if preview {
-                return Ok(Answer {
-                    code: exit::DONE,
-                    json: review_json(&review),
-                    text: review_text(&review),
-                });
+                return Ok(previewed(&review));
             }
             let mut answer = carry_through(engine, &target, &on, &confirm, review, started).await?;
             if answer.code == exit::DONE
@@ -234,7 +240,24 @@ fn status_json(status: &MigrationStatus) -> Value {
 
 async fn plan(engine: &Engine, target: &Target) -> Result<Answer, Failure> {
     let review = engine.plan_create(target, PlanPurpose::ApplyPending).await?;
-    Ok(Answer { code: exit::DONE, json: review_json(&review), text: review_text(&review) })
+    Ok(previewed(&review))
+}
+
+/// A plan that is only shown.
+fn previewed(review: &PlanReview) -> Answer {
+    Answer { code: exit::DONE, json: review_json(review), text: review_text(review) }
+}
+
+/// The id of a run that was named by its number or id.
+///
+/// # Errors
+/// [`FailureCode::Store`].
+pub async fn run_named(engine: &Engine, name: &str) -> Result<String, Failure> {
+    let numbered = match name.trim_start_matches('#').parse::<u32>() {
+        Ok(number) => engine.run_id(number).await?,
+        Err(_) => None,
+    };
+    Ok(numbered.unwrap_or_else(|| name.to_owned()))
 }
 
 fn review_json(review: &PlanReview) -> Value {
@@ -535,11 +558,7 @@ async fn runs(engine: &Engine, run: Option<&str>, search: &str, on: &On) -> Resu
             .join("\n");
         return Ok(Answer { code: exit::DONE, json: json!({ "outcome": "listed", "runs": list }), text });
     };
-    let numbered = match wanted.trim_start_matches('#').parse::<u32>() {
-        Ok(number) => engine.run_id(number).await?,
-        Err(_) => None,
-    };
-    let id = numbered.unwrap_or_else(|| wanted.to_owned());
+    let id = run_named(engine, wanted).await?;
     let mut found = engine.run(&id).await?;
     let mut examination = None;
     if found.status == RunStatus::NeedsAttention {

@@ -1,7 +1,7 @@
 //! Seeds, their undo, and checks.
 
 use crate::arguments::{Confirm, On};
-use crate::commands::{Answer, carry_through, report_text, try_plan, visible, words};
+use crate::commands::{Answer, carry_through, report_text, run_named, try_plan, visible, words};
 use crate::exit;
 use drydock_engine::domain::plan::PlanReview;
 use drydock_engine::domain::run::RunStatus;
@@ -253,11 +253,7 @@ pub async fn undo(
     only_try: bool,
 ) -> Result<Answer, Failure> {
     let started = Instant::now();
-    let numbered = match run.trim_start_matches('#').parse::<u32>() {
-        Ok(number) => engine.run_id(number).await?,
-        Err(_) => None,
-    };
-    let id = numbered.unwrap_or_else(|| run.to_owned());
+    let id = run_named(engine, run).await?;
     let review = engine.undo_review(target, &id).await?;
     let all = UndoChoice { row: "*".to_owned(), take_back: true };
     let choices = if take_back_changed { vec![all] } else { Vec::new() };

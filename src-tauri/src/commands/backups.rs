@@ -126,6 +126,13 @@ pub async fn restore_plan(
     engine.restore_plan(&engine.target(&environment_id).await?, request).await
 }
 
+/// Plans to take the swap of a restore back.
+#[tauri::command]
+#[specta::specta]
+pub async fn swap_back_plan(engine: On<'_>, environment_id: String, run: String) -> Answer<PlanReview> {
+    engine.swap_back_plan(&engine.target(&environment_id).await?, &run).await
+}
+
 /// Plans to roll migrations back.
 #[tauri::command]
 #[specta::specta]

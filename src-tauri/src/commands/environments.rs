@@ -38,6 +38,13 @@ pub async fn environment_duplicate(engine: On<'_>, id: String) -> Answer<Environ
     engine.environment_duplicate(&id).await
 }
 
+/// Adds the database that a restore left beside its target.
+#[tauri::command]
+#[specta::specta]
+pub async fn environment_of_restore(engine: On<'_>, run: String) -> Answer<Environment> {
+    engine.environment_of_restore(&run).await
+}
+
 /// Puts environments in this order.
 #[tauri::command]
 #[specta::specta]

@@ -437,6 +437,40 @@ test("swapped: who is cut off, and what the old database is kept as", async () =
   await mark(page, "confirm-name").fill("atelier-production");
   await act.click();
   await headline(page, "The backup is restored.");
+  await judge(page, "restored-swap");
+  const swapped = page.url();
+  await mark(page, "run-swap-back").click();
+  await headline(page, "This makes atelier_before_20261129_1402 the database atelier again.");
+  await judge(page, "swap-back-plan");
+  await mark(page, "next-primary").getByText("Go back on production…").click();
+  await judge(page, "swap-back-confirm");
+  await mark(page, "confirm-tick").check();
+  await mark(page, "confirm-name").fill("atelier-production");
+  if ((await mark(page, "confirm-reason").count()) > 0) await mark(page, "confirm-reason").fill("The app reads old rows only");
+  await mark(page, "confirm-apply").click();
+  await headline(page, "The database from before has its name again.");
+  await judge(page, "swapped-back");
+
+  await page.goto(swapped);
+  await mark(page, "run-beside").getByText("Add the old one as an environment").click();
+  await page.waitForFunction(
+    () => document.querySelector('[data-testid="banner-name"]')?.textContent === "atelier_before_20261129_1402",
+  );
+});
+
+test("a new database beside the target is an environment with one press", async () => {
+  const page = await visit(opened);
+  await restore(page, "how");
+  await mark(page, "into-new_database").check();
+  await mark(page, "restore-name").fill("atelier_look");
+  await mark(page, "restore-on").click();
+  await mark(page, "confirm-name").fill("atelier-production");
+  await mark(page, "restore-apply").click();
+  await headline(page, "The backup is restored.");
+  await judge(page, "restored-beside");
+  await mark(page, "next-primary").getByText("Add it as an environment").click();
+  await mark(page, "said").getByText("This is the environment atelier_look,").waitFor();
+  assert.equal(await mark(page, "banner-name").textContent(), "atelier_look");
 });
 
 test("restore by keyboard: some tables make no database, everything does, Esc keeps all", async () => {

@@ -123,8 +123,8 @@ test("a migration is rolled back, and what it would lose is said before", async 
   assert.match(sandbox.elsewhere("SELECT to_regclass('sign_in_events') IS NULL"), /^t/, "what it made is gone");
 });
 
-test("a backup becomes a new database beside the one that is there", async () => {
-  const before = sandbox.elsewhere("SELECT count(*) FROM pg_database");
+/** Through the dialog to the choice of a way, with everything of the newest deep backup. */
+async function ways() {
   await window.click(mark("panel-backups"));
   await window.waitText(mark("headline"), /backup/i, 30);
   await window.run("[...document.querySelectorAll('[data-testid=backup-table] tbody tr')].find((row) => /full|deep/i.test(row.textContent)).querySelector('button').click()");
@@ -134,6 +134,11 @@ test("a backup becomes a new database beside the one that is there", async () =>
   await window.click(mark("restore-on"));
   await window.wait(mark("loss-again"), { seconds: 60 });
   await window.click(`${mark("restore-on")}:not([aria-disabled=true])`);
+}
+
+test("a backup becomes a new database beside the one that is there, and an environment with one press", async () => {
+  const before = sandbox.elsewhere("SELECT count(*) FROM pg_database");
+  await ways();
   await window.click(mark("into-new_database"));
   await window.wait(mark("restore-name"));
   const name = await window.run(`return document.querySelector('${mark("restore-name")}').value`);
@@ -148,4 +153,40 @@ test("a backup becomes a new database beside the one that is there", async () =>
   const made = sandbox.elsewhere(`SELECT count(*) FROM pg_database WHERE datname = '${name}'`);
   assert.match(made, /\b1\b/, "it has its name");
   assert.notEqual(sandbox.elsewhere("SELECT count(*) FROM pg_database"), before);
+  await sandbox.next();
+  await window.waitText(mark("said"), new RegExp(`This is the environment ${name}`), 30);
+  await window.waitText(mark("headline"), /migration/i, 60);
+  assert.equal(await window.text(mark("banner-name")), name, "one press leads into it");
+  await sandbox.seen("beside-environment");
+  await window.click(mark("rail-env-sandbox"));
+});
+
+test("a swap gives the name to the restored database, and is taken back by its button", async () => {
+  sandbox.elsewhere("CREATE TABLE only_before (id int)");
+  const numbers = "SELECT oid FROM pg_database WHERE datname = 'harbor_production'";
+  const before = sandbox.elsewhere(numbers);
+  await ways();
+  await window.click(`${mark("into-swap")}:not(:disabled)`);
+  await sandbox.seen("swap-how");
+  await window.click(mark("restore-on"));
+  await window.waitText(mark("restore-stake"), /kept/, 60);
+  await window.run(`for (const tick of document.querySelectorAll('${mark("confirm-tick")}')) if (!tick.checked) tick.click()`);
+  await sandbox.seen("swap-confirm");
+  await window.click(`${mark("restore-apply")}:not([aria-disabled=true])`);
+  await window.waitText("body", /take the swap back/i, 120);
+  await sandbox.seen("swapped");
+  assert.notEqual(sandbox.elsewhere(numbers), before, "another database has the name");
+  assert.match(sandbox.elsewhere("SELECT to_regclass('only_before') IS NULL"), /^t/);
+
+  await window.click(`${mark("run-swap-back")}:not([aria-disabled=true])`);
+  await window.waitText(mark("headline"), /This makes .*_before_\d{8}_\d{4} the database harbor_production again/, 60);
+  await sandbox.seen("swap-back-plan");
+  await sandbox.next();
+  await sandbox.tickAll();
+  await sandbox.seen("swap-back-confirm");
+  await sandbox.confirm();
+  await window.waitText(mark("headline"), /The database from before has its name again/, 60);
+  await sandbox.seen("swapped-back");
+  assert.equal(sandbox.elsewhere(numbers), before, "it is the one from before, by its number");
+  assert.match(sandbox.elsewhere("SELECT to_regclass('only_before') IS NULL"), /^f/);
 });

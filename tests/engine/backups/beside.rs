@@ -196,6 +196,111 @@ async fn a_new_database_takes_the_targets_place_with_all_that_surrounds_it() {
     }
 }
 
+#[tokio::test]
+async fn a_database_that_a_restore_left_is_an_environment_of_its_own_with_one_press() {
+    let bench = Bench::start().await;
+    let (_, mut connection) = bench.base("shop", "CREATE TABLE t (id int PRIMARY KEY)").await;
+    let target = bench.engine.target(&bench.environment("shop").await).await.unwrap();
+    let (backup, _) = bench.proven(&target, deep()).await;
+    run(&mut connection, "INSERT INTO t VALUES (7)").await;
+    connection.close().await.unwrap();
+
+    let look = restored(&bench, &target, wish(&backup.id, named("shop_look"))).await;
+    let made = bench.engine.environment_of_restore(&look.id).await.unwrap();
+    assert_eq!((made.name.as_str(), made.pin.as_ref()), ("shop_look", None));
+    assert_eq!(made.tier, target.tier);
+    let again = bench.engine.environment_of_restore(&look.id).await.unwrap();
+    assert_eq!(again.id, made.id, "it is the same one however often it is asked for");
+
+    let swapped = restored(&bench, &target, wish(&backup.id, RestoreInto::Swap)).await;
+    let before = bench.engine.environment_of_restore(&swapped.id).await.unwrap();
+    assert!(before.name.starts_with("shop_before_"), "{}", before.name);
+    for (environment, rows) in [(made, "0"), (before, "1")] {
+        let there = bench.engine.target(&environment.id).await.unwrap();
+        let count = bench.engine.read_query(&there, "SELECT count(*)::text FROM t").await.unwrap();
+        let told = format!("{:?}", count.rows);
+        assert!(told.contains(&format!("{rows:?}")), "{}: {told}", environment.name);
+    }
+
+    let shop = &bench.environment("postgres").await;
+    let postgres = bench.engine.target(shop).await.unwrap();
+    let no_restore = bench.back_up(&postgres, quick()).await;
+    let refused = bench.engine.environment_of_restore(&no_restore.id).await.unwrap_err();
+    assert_eq!(refused.code, FailureCode::EnvironmentInvalid, "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_swap_is_taken_back_and_the_database_before_has_its_name_again() {
+    let bench = Bench::start().await;
+    let (_, mut connection) = bench.base("shop", SHOP).await;
+    let id = bench.environment("shop").await;
+    let target = bench.engine.target(&id).await.unwrap();
+    let (backup, _) = bench.proven(&target, deep()).await;
+    run(&mut connection, "INSERT INTO users (name) VALUES ('late')").await;
+    let damaged = State::read(&mut connection).await;
+    let swapped = restored(&bench, &target, wish(&backup.id, RestoreInto::Swap)).await;
+    let target = bench.engine.target(&id).await.unwrap();
+    let mut app = bench.server.connect("shop").await;
+    run(&mut app, "DELETE FROM users WHERE id > 10").await;
+    let since = State::read(&mut app).await;
+
+    let review = bench.engine.swap_back_plan(&target, &swapped.id).await.unwrap();
+    let late = review.plan.findings.iter().find(|finding| finding.check == "swap-late-rows").unwrap();
+    assert!(late.destructive && late.title.contains("shop_restored_"), "{}", late.title);
+    assert!(review.plan.findings.iter().any(|finding| finding.title.starts_with("1 session is cut")));
+    let point = review.gates.iter().find(|gate| gate.kind == GateKind::RestorePoint).unwrap();
+    assert!(point.evidence.contains("no backup"), "{point:?}");
+    let done = confirmed(&bench, &target, &review).await;
+    assert_eq!(done.status, RunStatus::Succeeded, "{:#?}\n{:#?}", done.failure, done.steps);
+    assert!(sqlx::raw_sql("SELECT 1").execute(&mut app).await.is_err(), "the session was cut");
+    let mut before = bench.server.connect("shop").await;
+    State::read(&mut before).await.is_as(&damaged);
+    let names = databases(&mut before).await;
+    let away = names.iter().find(|name| name.starts_with("shop_restored_")).unwrap();
+    assert!(!names.iter().any(|name| name.contains("_before_")), "{names:?}");
+    State::read(&mut bench.server.connect(away).await).await.is_as(&since);
+    let examined = bench.engine.examine_run(Some(&target), &done.id).await.unwrap();
+    assert!(examined.headline.starts_with("The databases were exchanged"), "{}", examined.headline);
+
+    // The identity is pinned as it is now, so the next backup is taken; and what is done is not done twice.
+    let target = bench.engine.target(&id).await.unwrap();
+    bench.proven(&target, quick()).await;
+    let again = bench.engine.swap_back_plan(&target, &swapped.id).await.unwrap_err();
+    assert_eq!(again.code, FailureCode::RestoreRefused);
+    assert!(again.why.unwrap().contains("taken back already"));
+    let other = bench.engine.swap_back_plan(&target, &done.id).await.unwrap_err();
+    assert!(other.why.unwrap().contains("swapped no databases"));
+}
+
+#[tokio::test]
+async fn a_swap_whose_other_database_is_gone_or_replaced_is_not_taken_back() {
+    let bench = Bench::start().await;
+    let (_, connection) = bench.base("shop", SHOP).await;
+    connection.close().await.unwrap();
+    let id = bench.environment("shop").await;
+    let target = bench.engine.target(&id).await.unwrap();
+    let (backup, _) = bench.proven(&target, deep()).await;
+    let swapped = restored(&bench, &target, wish(&backup.id, RestoreInto::Swap)).await;
+    let target = bench.engine.target(&id).await.unwrap();
+    let review = bench.engine.swap_back_plan(&target, &swapped.id).await.unwrap();
+    let kept = &review.plan.swap_back().unwrap().kept;
+    let mut outside = bench.server.connect("postgres").await;
+    run(&mut outside, &format!("DROP DATABASE {kept}; ")).await;
+    run(&mut outside, &format!("CREATE DATABASE {kept}")).await;
+    let shop = bench.server.connect("shop").await;
+    // The plan from before meets another database of that name: no name changes.
+    let before = State::read(&mut bench.server.connect("shop").await).await;
+    let done = confirmed(&bench, &target, &review).await;
+    assert_eq!(done.status, RunStatus::Failed);
+    let failure = done.failure.unwrap();
+    assert_eq!(failure.code, FailureCode::IdentityChanged, "{failure:?}");
+    assert!(failure.unchanged.unwrap().contains("is the one that it was"));
+    shop.close().await.ok();
+    State::read(&mut bench.server.connect("shop").await).await.is_as(&before);
+    let refused = bench.engine.swap_back_plan(&target, &swapped.id).await.unwrap_err();
+    assert!(refused.why.unwrap().contains("not there any more"));
+}
+
 /// The application, as its own role.
 async fn app(bench: &Bench, database: &str) -> PgConnection {
     let mut connection = PgConnection::connect(&bench.server.url_as("web", "w", database)).await.unwrap();
@@ -271,7 +376,6 @@ async fn what_makes_no_exact_database_is_refused_in_words() {
     let (whole, _) = bench.proven(&target, deep()).await;
     for into in [named("copy"), RestoreInto::Swap] {
         assert!(closed(&bench, &target, &rows.id, &into).await.contains("quick"));
-        assert!(closed(&bench, &target, &part.id, &into).await.contains("everything"));
         let what = RestoreWhat::Tables { tables: vec![TableName::new("public", "users")] };
         let some = RestoreRequest { what, ..wish(&whole.id, into) };
         assert_eq!(
@@ -279,6 +383,7 @@ async fn what_makes_no_exact_database_is_refused_in_words() {
             FailureCode::RestoreRefused
         );
     }
+    assert!(closed(&bench, &target, &part.id, &RestoreInto::Swap).await.contains("whole database"));
     for name in ["", " copy", "postgres", "shop", &"n".repeat(64)] {
         closed(&bench, &target, &whole.id, &named(name)).await;
     }
@@ -289,6 +394,38 @@ async fn what_makes_no_exact_database_is_refused_in_words() {
     run(&mut connection, "CREATE SUBSCRIPTION feed CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE)").await;
     assert!(closed(&bench, &target, &whole.id, &RestoreInto::Swap).await.contains("subscription"));
     assert_eq!(databases(&mut connection).await, ["postgres", "shop"]);
+}
+
+#[tokio::test]
+async fn a_backup_of_some_schemas_becomes_a_database_of_just_these() {
+    let bench = Bench::start().await;
+    let tables = "CREATE TYPE state AS ENUM ('new', 'paid');
+        CREATE TABLE clients (id int PRIMARY KEY, name text);
+        CREATE TABLE orders (id serial PRIMARY KEY, state state NOT NULL DEFAULT 'new', client int REFERENCES clients);
+        CREATE SCHEMA notes; CREATE TABLE notes.lines (id int PRIMARY KEY, client int REFERENCES clients, line text);
+        INSERT INTO clients VALUES (1, 'acme'); INSERT INTO orders (client) VALUES (1), (1); INSERT INTO notes.lines VALUES (1, 1, 'x')";
+    let (target, mut connection) = bench.base("shop", tables).await;
+    let of = |schema: &str| BackupRequest {
+        scope: BackupScope::Schemas { schemas: vec![schema.to_owned()] },
+        ..deep()
+    };
+    let (public, _) = bench.proven(&target, of("public")).await;
+    run(&mut connection, "DELETE FROM orders").await;
+    let before = State::read(&mut connection).await;
+
+    restored(&bench, &target, wish(&public.id, named("part"))).await;
+    let mut there = bench.server.connect("part").await;
+    let joined = "SELECT count(*)::text FROM orders JOIN clients c ON c.id = client";
+    assert_eq!(one(&mut there, joined).await, "2");
+    assert_eq!(one(&mut there, "SELECT nextval('orders_id_seq')::text").await, "3");
+    assert_eq!(one(&mut there, "SELECT (to_regnamespace('notes') IS NULL)::text").await, "true");
+    State::read(&mut connection).await.is_as(&before);
+
+    // What refers to a table that is not in it is never half made.
+    bench.back_up(&target, BackupRequest { prove: false, ..of("notes") }).await;
+    let notes = bench.newest(&target).await.id;
+    let failure = fails(&bench, &target, &notes, named("notes"), &before).await;
+    assert!(failure.why.as_ref().unwrap().contains("clients"), "{failure:?}");
 }
 
 /// Fails where the step says it does, leaves nothing, and the target is as it was.

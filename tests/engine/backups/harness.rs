@@ -1,9 +1,12 @@
 //! A server with a torture database, an engine with a vault, and what is asked of them.
 
 use drydock_engine::domain::backup::{BackupKind, BackupRequest, BackupScope, BackupView, Proof};
-use drydock_engine::domain::environment::Tier;
+use drydock_engine::domain::environment::{
+    AccessDraft, Colour, EnvironmentDraft, GuardRules, PasswordChoice, Tier,
+};
 use drydock_engine::domain::run::{Run, RunStatus};
-use drydock_engine::domain::secret::Secret;
+use drydock_engine::domain::secret::{Keeping, Secret};
+use drydock_engine::domain::transport::TransportDraft;
 use drydock_engine::{Engine, Target};
 use drydock_lab::{Postgres, Version};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -41,6 +44,26 @@ impl Bench {
         let mut connection = PgConnection::connect(&url).await.unwrap();
         run(&mut connection, sql).await;
         (Target::from_url(&Secret::new(url), Tier::Development, None).unwrap(), connection)
+    }
+
+    /// A stored environment of the database of this name; its id.
+    pub async fn environment(&self, name: &str) -> String {
+        let parsed = self.engine.address_parse(&self.server.url(name)).unwrap();
+        let handle = parsed.password.unwrap();
+        let draft = EnvironmentDraft {
+            name: name.to_owned(),
+            tier: Tier::Development,
+            colour: Colour::Tier,
+            runtime: None,
+            direct: AccessDraft {
+                address: parsed.address,
+                password: PasswordChoice::Pending { handle, keeping: Keeping::AskEachTime },
+            },
+            transport: TransportDraft::default(),
+            rules: GuardRules::for_tier(Tier::Development),
+            migrations_folder: None,
+        };
+        self.engine.environment_create(draft).await.unwrap().id
     }
 
     /// Takes a backup and waits for its end.

@@ -5,32 +5,8 @@ use chrono::{Duration, Local, TimeZone};
 use drydock_engine::Engine;
 use drydock_engine::domain::FailureCode;
 use drydock_engine::domain::backup::{BackupPolicy, ProofState, RestoreInto, RestoreRequest, RestoreWhat};
-use drydock_engine::domain::environment::{
-    AccessDraft, Colour, EnvironmentDraft, GuardRules, PasswordChoice, Tier,
-};
 use drydock_engine::domain::run::RunStatus;
-use drydock_engine::domain::secret::{Keeping, Secret};
-use drydock_engine::domain::transport::TransportDraft;
-
-async fn environment(bench: &Bench, name: &str) -> String {
-    let url = bench.server.url(name);
-    let parsed = bench.engine.address_parse(&url).unwrap();
-    let handle = parsed.password.unwrap();
-    let draft = EnvironmentDraft {
-        name: name.to_owned(),
-        tier: Tier::Development,
-        colour: Colour::Tier,
-        runtime: None,
-        direct: AccessDraft {
-            address: parsed.address,
-            password: PasswordChoice::Pending { handle, keeping: Keeping::AskEachTime },
-        },
-        transport: TransportDraft::default(),
-        rules: GuardRules::for_tier(Tier::Development),
-        migrations_folder: None,
-    };
-    bench.engine.environment_create(draft).await.unwrap().id
-}
+use drydock_engine::domain::secret::Secret;
 
 #[tokio::test]
 async fn a_backup_restores_on_a_new_computer_with_its_key_and_is_refused_without() {
@@ -91,7 +67,7 @@ async fn a_backup_restores_on_a_new_computer_with_its_key_and_is_refused_without
 async fn the_daily_backup_is_taken_once_a_day_and_old_ones_go_but_for_the_newest_proven() {
     let bench = Bench::start().await;
     let (_, _connection) = bench.base("shop", "CREATE TABLE t (id int PRIMARY KEY)").await;
-    let id = environment(&bench, "shop").await;
+    let id = bench.environment("shop").await;
     let target = bench.engine.target(&id).await.unwrap();
     let policy =
         BackupPolicy { daily_at: Some("02:00".to_owned()), keep_count: 1, ..BackupPolicy::default() };

@@ -53,6 +53,7 @@ export const api = {
   createEnvironment: (draft: EnvironmentDraft) => value(commands.environmentCreate(draft)),
   updateEnvironment: (id: string, draft: EnvironmentDraft) => value(commands.environmentUpdate(id, draft)),
   duplicateEnvironment: (id: string) => value(commands.environmentDuplicate(id)),
+  environmentOfRestore: (run: string) => value(commands.environmentOfRestore(run)),
   reorderEnvironments: (ids: string[]) => value(commands.environmentReorder(ids)),
   deleteEnvironment: (id: string, typedName: string | null) => value(commands.environmentDelete(id, typedName)),
 
@@ -133,6 +134,7 @@ export const api = {
   planRestore: (environmentId: string, request: RestoreRequest) => value(commands.restorePlan(environmentId, request)),
   planRollBack: (environmentId: string, request: RollBackRequest) =>
     value(commands.rollBackPlan(environmentId, request)),
+  planSwapBack: (environmentId: string, run: string) => value(commands.swapBackPlan(environmentId, run)),
   rollBackReport: (runId: string) => value(commands.rollBackReport(runId)),
   backupFor: (planId: string) => value(commands.backupForPlan(planId)),
 

@@ -4,6 +4,8 @@ import type {
   BackupRequest,
   BackupScope,
   BackupView,
+  Beside,
+  Plan,
   Proof,
   ProofState,
   RunStep,
@@ -30,6 +32,11 @@ function scopeWords(scope: BackupScope): string {
         ? `table ${tableWords(scope.tables[0])}`
         : `${scope.tables.length} tables`;
   }
+}
+
+/** The database that a restore makes beside its target, if it is one that does. */
+export function besideOf(plan: Plan): Beside | null {
+  return plan.steps.find((step) => step.kind === "restore")?.beside ?? null;
 }
 
 /** `the whole database, deep`. */

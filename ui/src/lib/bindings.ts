@@ -61,6 +61,17 @@ async environmentDuplicate(id: string) : Promise<Result<Environment, Failure>> {
 }
 },
 /**
+ * Adds the database that a restore left beside its target.
+ */
+async environmentOfRestore(run: string) : Promise<Result<Environment, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("environment_of_restore", { run }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
  * Puts environments in this order.
  */
 async environmentReorder(ids: string[]) : Promise<Result<null, Failure>> {
@@ -793,6 +804,17 @@ async restoreLoss(environmentId: string, request: RestoreRequest) : Promise<Resu
 async restorePlan(environmentId: string, request: RestoreRequest) : Promise<Result<PlanReview, Failure>> {
     try {
     return { status: "ok", data: await TAURI_INVOKE("restore_plan", { environmentId, request }) };
+} catch (e) {
+    if(e instanceof Error) throw e;
+    else return { status: "error", error: e  as any };
+}
+},
+/**
+ * Plans to take the swap of a restore back.
+ */
+async swapBackPlan(environmentId: string, run: string) : Promise<Result<PlanReview, Failure>> {
+    try {
+    return { status: "ok", data: await TAURI_INVOKE("swap_back_plan", { environmentId, run }) };
 } catch (e) {
     if(e instanceof Error) throw e;
     else return { status: "error", error: e  as any };
@@ -4950,7 +4972,11 @@ export type PlanPurpose =
 /**
  * Restore a backup.
  */
-{ kind: "restore"; words: string }
+{ kind: "restore"; words: string } | 
+/**
+ * Take the swap of a restore back.
+ */
+{ kind: "swap_back"; run_id: string; kept: string }
 /**
  * A plan with everything its review screen shows.
  */
@@ -6683,6 +6709,10 @@ export type Step =
  */
 ({ kind: "restore" } & RestoreStep) | 
 /**
+ * Exchange the names of two databases once more, in one transaction.
+ */
+({ kind: "swap_back" } & SwapBackStep) | 
+/**
  * Roll migrations back, in one transaction.
  */
 ({ kind: "roll_back" } & RollBackStep) | 
@@ -6750,6 +6780,34 @@ flows: number;
  * What is wrong in it; such a file is not read.
  */
 problems: ProfileProblem[] }
+/**
+ * Take a swap back: the database from before gets its name again.
+ */
+export type SwapBackStep = { 
+/**
+ * The run whose swap it is.
+ */
+run_id: string; 
+/**
+ * Its number, for people.
+ */
+run_number: number; 
+/**
+ * The name that changes hands.
+ */
+name: string; 
+/**
+ * The name that the database from before is kept under.
+ */
+kept: string; 
+/**
+ * Its number on the server, which tells whether it is the one that is meant.
+ */
+kept_oid: number; 
+/**
+ * The name that the present database is kept under then.
+ */
+away: string }
 /**
  * Rows changed in one table.
  */

@@ -698,6 +698,7 @@ const verbs: Record<Step["kind"], string> = {
   import: "Import",
   prove: "Prove",
   restore: "Restore",
+  swap_back: "Swap back",
   roll_back: "Roll back",
   verify: "Verify",
 };
@@ -726,6 +727,8 @@ function stepTitle(step: Step, kind: Run["kind"]): string {
       return "Restore on a scratch database and compare";
     case "restore":
       return "everything of the backup";
+    case "swap_back":
+      return `${step.kept} is ${step.name} again`;
     case "roll_back":
       return step.migrations.join(", ");
     case "verify":
@@ -1212,7 +1215,9 @@ export const commands: typeof shell = {
       );
     const world = worldOf(found.plan.environment_id);
     if (isRestore(planId)) {
-      const run = beginRun(world, found.plan, "apply", "Restore a backup");
+      const { purpose } = found.plan;
+      const title = purpose.kind === "swap_back" ? `Go back to ${purpose.kept}` : "Restore a backup";
+      const run = beginRun(world, found.plan, "apply", title);
       for (const step of run.steps)
         if (step.verb === "Prove") Object.assign(step, { verb: "Restore", title: "the backup" });
       void restore(run, { pace, stage });
@@ -1303,7 +1308,7 @@ export const commands: typeof shell = {
   }),
   ...setupCommands(scenario),
   ...backupCommands({ scenario, pace, worldOf, worlds: () => worlds, obstacle, plan: makePlan, stage }),
-  ...restoreCommands({ scenario, pace, worldOf, plan: makePlan, stage }),
+  ...restoreCommands({ scenario, pace, worldOf, worlds: () => worlds, runOf, plan: makePlan, stage }),
   ...desk.commands,
   settingsGet: async () => ok(settings),
   async settingsSet(chosen) {

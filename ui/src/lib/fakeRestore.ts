@@ -10,13 +10,15 @@ import type { RestoreLoss, RestoreRequest, TableLoss } from "./bindings";
 
 type RestoreCommands = Pick<
   typeof import("./bindings").commands,
-  "restoreLoss" | "restorePlan" | "rollBackPlan" | "rollBackReport"
+  "environmentOfRestore" | "restoreLoss" | "restorePlan" | "rollBackPlan" | "rollBackReport" | "swapBackPlan"
 >;
 
 type Shell = {
   scenario: string;
   pace: number;
   worldOf: (id: string | null) => World;
+  worlds: () => World[];
+  runOf: (id: string) => Run;
   plan: (world: World, purpose: PlanPurpose, steps: Step[]) => PlanReview;
   stage: FakeStage;
 };
@@ -93,7 +95,7 @@ function loss(scenario: string, request: RestoreRequest): RestoreLoss {
         into: { kind: "new_database", name: "atelier_restored" },
         title: "Into a new database",
         detail: "Nothing that is there is touched. The app goes on with the old one.",
-        closed: whole ? null : "Only everything of a deep backup of the whole database makes a database.",
+        closed: whole ? null : "Only everything of a deep backup makes a database.",
       },
     ],
     read_at: ago(0),
@@ -101,7 +103,7 @@ function loss(scenario: string, request: RestoreRequest): RestoreLoss {
 }
 
 /** Plans that restore, by id: an apply of one of them puts on `restore`. */
-const planned = new Set<string>();
+const planned = new Map<string, string>();
 export const isRestore = (planId: string) => planned.has(planId);
 
 export async function restore(run: Run, { pace, stage }: Pick<Shell, "pace" | "stage">) {
@@ -129,11 +131,25 @@ export async function restore(run: Run, { pace, stage }: Pick<Shell, "pace" | "s
     }
     stage.step(run, step.index, { status: "done", seconds: 12 });
   }
-  stage.end(run, "succeeded", ["Every row is as it was in the backup.", "What was there before is kept in a backup."]);
+  const isBack = run.steps.some((step) => step.verb === "Swap back");
+  if (isBack) stage.end(run, "succeeded", ["The database that was there is kept as atelier_restored_20261129_1530."]);
+  else
+    stage.end(run, "succeeded", [
+      "Every row is as it was in the backup.",
+      "What was there before is kept in a backup.",
+    ]);
 }
 
-export function restoreCommands({ scenario, pace, worldOf, plan }: Shell): RestoreCommands {
+export function restoreCommands({ scenario, pace, worldOf, worlds, runOf, plan }: Shell): RestoreCommands {
   return {
+    async environmentOfRestore(runId) {
+      const run = runOf(runId);
+      const world = worldOf(run.environment_id);
+      const name = planned.get(run.plan_id) ?? "atelier";
+      const environment = { ...world.environment, id: name, name, pin: null, runtime: null };
+      worlds().push({ ...world, runs: [], environment });
+      return ok(environment);
+    },
     async restoreLoss(id, request) {
       await wait(pace);
       if (scenario === "restore-slow") await new Promise(() => undefined);
@@ -202,7 +218,7 @@ export function restoreCommands({ scenario, pace, worldOf, plan }: Shell): Resto
         },
         { kind: "verify" },
       ]);
-      planned.add(made.plan.id);
+      planned.set(made.plan.id, beside ? database : "atelier_before_20261129_1402");
       const shut = scenario === "restore-gate";
       made.plan.findings = beside
         ? []
@@ -251,6 +267,42 @@ export function restoreCommands({ scenario, pace, worldOf, plan }: Shell): Resto
       return ok(
         "# 1 migration rolled back on atelier-production\n\n## What to do in the repository\n\nThe next `prisma migrate deploy` applies it again as long as its folder is there.\n",
       );
+    },
+    async swapBackPlan(id, runId) {
+      await wait(pace);
+      const run = runOf(runId);
+      const kept = planned.get(run.plan_id) ?? "atelier_before_20261129_1402";
+      const away = "atelier_restored_20261129_1530";
+      const step = { run_id: runId, run_number: run.number, name: "atelier", kept, kept_oid: 16_402, away };
+      const made = plan(worldOf(id), { kind: "swap_back", run_id: runId, kept }, [
+        { kind: "check" },
+        { kind: "swap_back", ...step },
+        { kind: "verify" },
+      ]);
+      made.plan.findings = [
+        {
+          check: "swap-late-rows",
+          outcome: "warn",
+          title: `Rows written since 14:02 are not in the database from before; they stay in ${away}.`,
+          detail: "",
+          migration: null,
+          statement: null,
+          destructive: true,
+        },
+      ];
+      planned.set(made.plan.id, away);
+      made.gates = made.gates.map((gate) =>
+        gate.kind === "dry_run"
+          ? {
+              ...gate,
+              outcome: "warn",
+              evidence: "cannot be tried; both names change in one transaction, or none does",
+            }
+          : { ...gate, outcome: "pass" },
+      );
+      made.headline = `This makes ${kept} the database atelier again.`;
+      made.lead = `It is from before run ${run.number}. The present one is kept as ${away}; both names change in one transaction.`;
+      return ok(made);
     },
     async rollBackPlan(id, request) {
       await wait(pace);

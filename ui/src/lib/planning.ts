@@ -19,6 +19,15 @@ export async function openRollBack(
   });
 }
 
+/** Plans to take the swap of a restore back and opens its review. Planning writes nothing. */
+export async function openSwapBack(console: Console, environment: string, run: string): Promise<void> {
+  await console.press(async (lead) => {
+    const review = await api.planSwapBack(environment, run);
+    console.readings.of(`plan/${review.plan.id}`, () => api.plan(review.plan.id)).put(review);
+    lead({ screen: "plan", environment, plan: review.plan.id });
+  });
+}
+
 /** Makes a plan and opens its review. Making a plan writes nothing. */
 export async function openPlan(console: Console, environment: string, purpose: PlanPurpose): Promise<void> {
   await console.press(async (lead) => {

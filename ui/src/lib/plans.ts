@@ -115,6 +115,8 @@ export function actOf(plan: Plan): string {
       return `Prove ${plan.purpose.words}`;
     case "restore":
       return `Restore ${plan.purpose.words}`;
+    case "swap_back":
+      return `Go back to ${plan.purpose.kept}`;
     case "roll_back":
       return `Roll back ${count(plan.purpose.migrations.length, "migration")}`;
   }
@@ -177,6 +179,12 @@ export function stepWords(step: Step): { verb: string; subject: string; how: str
           : step.beside.kept_as === null
             ? `Into a new database ${step.beside.name}. It gets its name when it was compared.`
             : `Into a new ${step.beside.name}, compared, then exchanged by name. The one before is kept as ${step.beside.kept_as}.`,
+      };
+    case "swap_back":
+      return {
+        verb: "Swap back",
+        subject: step.kept,
+        how: `It is ${step.name} again; the present one is kept as ${step.away}. Both names change in one transaction.`,
       };
     case "roll_back":
       return {

@@ -4,12 +4,27 @@ import { count } from "./format";
 
 /** What a run is about. */
 export type Work =
-  "migrations" | "seed" | "undo" | "app" | "repair" | "plan" | "backup" | "import" | "proof" | "restore" | "roll_back";
+  | "migrations"
+  | "seed"
+  | "undo"
+  | "app"
+  | "repair"
+  | "plan"
+  | "backup"
+  | "import"
+  | "proof"
+  | "restore"
+  | "swap_back"
+  | "roll_back";
+
+/** Purposes of plans that name what the run is about. */
+const named = ["seed", "undo", "restore", "swap_back", "roll_back"] as const;
 
 /** As its plan says, else as far as its steps tell: a dry run's steps name what they try, not how. */
 export function workOf(steps: RunStep[], purpose: PlanPurpose["kind"] | null): Work {
   if (steps.some((step) => step.verb === "Call")) return "app";
-  if (purpose === "seed" || purpose === "undo" || purpose === "restore" || purpose === "roll_back") return purpose;
+  const own = named.find((one) => one === purpose);
+  if (own !== undefined) return own;
   if (purpose === "back_up") return "backup";
   if (purpose === "import") return "import";
   if (purpose === "prove") return "proof";
@@ -22,6 +37,7 @@ export function workOf(steps: RunStep[], purpose: PlanPurpose["kind"] | null): W
     return "undo";
   /* A restore begins with a backup of what is there. */
   if (has("Restore")) return "restore";
+  if (has("Swap back")) return "swap_back";
   if (has("Roll back")) return "roll_back";
   if (has("Back up")) return "backup";
   if (has("Import")) return "import";
@@ -50,6 +66,7 @@ const subjects: Record<Work, { one: string; whole: string }> = {
   import: { one: "import", whole: "The import" },
   proof: { one: "proof", whole: "The proof" },
   restore: { one: "restore", whole: "The restore" },
+  swap_back: { one: "exchange of names", whole: "The way back" },
   roll_back: { one: "roll back", whole: "The roll back" },
 };
 
@@ -72,6 +89,7 @@ export function liveHeadline(dry: boolean, steps: RunStep[], waits: boolean, wor
     return isStored(steps) ? "The dump is imported. Now it is being proven." : "The dump is being imported.";
   if (work === "proof") return "The backup is being proven.";
   if (work === "restore") return "The backup is being restored.";
+  if (work === "swap_back") return "The names of both databases are being exchanged.";
   return dry ? `Trying the ${subjects[work].one}. It will be taken back.` : `${subjects[work].whole} is being applied.`;
 }
 
@@ -96,6 +114,7 @@ export function staysWhenCancelled(dry: boolean, steps: RunStep[], work: Work): 
     case "proof":
       return "The backup stays as it is. No database of yours was touched.";
     case "restore":
+    case "swap_back":
     case "roll_back":
       return "What was there before stays.";
     default:
@@ -152,12 +171,14 @@ export function endedHeadline(run: Run, work: Work): string {
       if (work === "migrations" && total > 0) return `${all} in, and the ledger confirms it.`;
       if (work === "seed") return "The seed is in.";
       if (work === "undo") return "The run is taken back.";
+      if (work === "swap_back") return "The database from before has its name again.";
       if (work === "roll_back") return "The migrations are rolled back, and the ledger says so.";
       if (work === "app") return "The app answered every request as expected.";
       return "The repair is done, and the ledger confirms it.";
     case "cancelled":
       if (dry) return "The dry run was cancelled. Nothing has changed.";
       if (work === "app") return "The run was cancelled. What the app did already stays.";
+      if (work === "swap_back") return "It was cancelled. No name was exchanged.";
       if (work === "roll_back") return "The roll back was cancelled. Everything is as it was.";
       return work === "migrations" || work === "repair"
         ? `The run was cancelled. ${left}.`

@@ -10,7 +10,7 @@ pub use manifest::{
 };
 pub use restore::{
     Beside, DatabaseForm, LossTotals, RestoreInto, RestoreLoss, RestoreRequest, RestoreStep, RestoreWay,
-    RestoreWhat, RestoredTable, TableLoss,
+    RestoreWhat, RestoredTable, SwapBackStep, TableLoss,
 };
 pub use shelf::{
     BackupDetail, BackupKeyState, BackupPolicy, BackupRecord, BackupShelf, BackupState, BackupSummary,

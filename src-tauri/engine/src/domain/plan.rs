@@ -82,6 +82,13 @@ pub enum PlanPurpose {
         /// What, in words: `3 tables from the deep backup of 14:02`.
         words: String,
     },
+    /// Take the swap of a restore back.
+    SwapBack {
+        /// The run whose swap it is.
+        run_id: String,
+        /// The name that the database from before is kept under.
+        kept: String,
+    },
 }
 
 /// One unit of a plan.
@@ -130,6 +137,8 @@ pub enum Step {
     Prove(super::backup::ProveStep),
     /// Put a backup's rows, or all of it, in the place of what is there now.
     Restore(super::backup::RestoreStep),
+    /// Exchange the names of two databases once more, in one transaction.
+    SwapBack(super::backup::SwapBackStep),
     /// Roll migrations back, in one transaction.
     RollBack(super::rollback::RollBackStep),
     /// Read again and compare with what was planned.
@@ -330,7 +339,7 @@ impl Plan {
 
     /// Whether it stands on a profile or a run, and not on migration files.
     pub fn is_of_rows(&self) -> bool {
-        self.writes_rows() || self.call().is_some() || self.restore().is_some()
+        self.writes_rows() || self.call().is_some() || self.restore().is_some() || self.swap_back().is_some()
     }
 
     /// Whether it writes to no target: a backup, an import or a proof.
@@ -355,6 +364,19 @@ impl Plan {
             Step::Restore(restore) => Some(restore),
             _ => None,
         })
+    }
+
+    /// The swap that it takes back.
+    pub fn swap_back(&self) -> Option<&super::backup::SwapBackStep> {
+        self.steps.iter().find_map(|step| match step {
+            Step::SwapBack(back) => Some(back),
+            _ => None,
+        })
+    }
+
+    /// What is at the target's address afterwards is another database than before, or what is in it is.
+    pub fn takes_its_place(&self) -> bool {
+        self.swap_back().is_some() || self.restore().is_some_and(super::backup::RestoreStep::takes_its_place)
     }
 
     /// What it asks the app for.

@@ -148,7 +148,8 @@ impl Engine {
             PlanPurpose::BackUp { .. }
             | PlanPurpose::Import { .. }
             | PlanPurpose::Prove { .. }
-            | PlanPurpose::Restore { .. } => Err(Failure::new(
+            | PlanPurpose::Restore { .. }
+            | PlanPurpose::SwapBack { .. } => Err(Failure::new(
                 FailureCode::BackupRefused,
                 "A backup is taken, imported, proven and restored from the Backups panel.",
             )

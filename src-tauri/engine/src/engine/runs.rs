@@ -3,7 +3,6 @@
 use super::plans::{Scripts, no_transaction_pooler};
 use super::{ApplyOptions, Engine, Live, Target};
 use crate::adapters::store::{AuditEntry, NewRun};
-use crate::domain::backup::RestoreStep;
 use crate::domain::change_set::{DryRunReport, Tried};
 use crate::domain::plan::{Confirmation, Plan, PlanPurpose};
 use crate::domain::run::{
@@ -284,7 +283,7 @@ impl Engine {
         let (engine, target, id) = (self.clone(), target.clone(), run.id.clone());
         tokio::spawn(async move {
             let (purpose, events) = (apply.plan.purpose.clone(), apply.events.clone());
-            let takes_its_place = apply.plan.restore().is_some_and(RestoreStep::takes_its_place);
+            let takes_its_place = apply.plan.takes_its_place();
             engine.checks_before(&target, &purpose, &id, &events).await;
             match apply.execute().await {
                 Ok(run) => {
@@ -554,7 +553,7 @@ impl Engine {
         let plan = self.store().plan(&examination.run.plan_id).await?;
         if let Some(target) = target
             && (before, examination.run.status) == (RunStatus::NeedsAttention, RunStatus::Succeeded)
-            && plan.restore().is_some_and(RestoreStep::takes_its_place)
+            && plan.takes_its_place()
         {
             self.pin_restored(target).await;
         }
@@ -656,6 +655,7 @@ fn title(plan: &Plan) -> String {
         PlanPurpose::Import { words } => format!("Import {words}"),
         PlanPurpose::Prove { words } => format!("Prove {words}"),
         PlanPurpose::Restore { words } => format!("Restore {words}"),
+        PlanPurpose::SwapBack { kept, .. } => format!("Go back to {kept}"),
         PlanPurpose::RollBack { migrations } => match migrations.as_slice() {
             [one] => format!("Roll back {one}"),
             many => format!("Roll back {} migrations", many.len()),

@@ -98,6 +98,9 @@ fn risk(plan: &Plan) -> String {
     if plan.call().is_some() {
         return "Not known: the app decides what it writes.".to_owned();
     }
+    if plan.swap_back().is_some() {
+        return "Sessions of both databases are cut; rows written since the restore stay behind.".to_owned();
+    }
     let destructive = plan.findings.iter().filter(|finding| finding.destructive).count();
     let blocking = plan.findings.iter().filter(|finding| finding.outcome == Outcome::Block).count();
     let unknown = plan.findings.iter().filter(|finding| finding.outcome == Outcome::Unknown).count();
@@ -195,6 +198,8 @@ pub fn gates(plan: &Plan, present: &Present<'_>) -> Vec<Gate> {
     let dry_run = dry_run_gate(plan, present.dry_run);
     let restore = if let Some(step) = plan.restore() {
         (Outcome::Pass, restore_point_of(step), false)
+    } else if let Some(back) = plan.swap_back() {
+        (Outcome::Pass, kept_on_the_server(&back.away), false)
     } else if plan.rules.restore_point {
         let cover = restore_point::judge(plan, present.dry_run, present.backups, present.now);
         let (outcome, evidence) = cover.gate();
@@ -239,12 +244,13 @@ pub fn frozen(freeze: &Freeze) -> Gate {
 fn restore_point_of(step: &RestoreStep) -> String {
     match step.request.into {
         RestoreInto::Target => "a backup of what is there now is taken first, in this run".to_owned(),
-        RestoreInto::Swap => {
-            let kept = step.beside.as_ref().and_then(|beside| beside.kept_as.as_deref()).unwrap_or_default();
-            format!("the database that is there now is kept on the server as {kept}; it is no backup")
-        }
+        RestoreInto::Swap => kept_on_the_server(step.kept_as().unwrap_or_default()),
         RestoreInto::NewDatabase { .. } => "nothing that is there is touched".to_owned(),
     }
+}
+
+fn kept_on_the_server(name: &str) -> String {
+    format!("the database that is there now is kept on the server as {name}; it is no backup")
 }
 
 /// The words of a restore.
@@ -289,6 +295,10 @@ fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String
         let harmless = plan.restore().is_some_and(|step| !step.takes_its_place());
         return (if harmless { Outcome::Pass } else { Outcome::Warn }, words.to_owned());
     }
+    if plan.swap_back().is_some() {
+        let words = "cannot be tried; both names change in one transaction, or none does";
+        return (Outcome::Warn, words.to_owned());
+    }
     if !needs_dry_run(plan) {
         return (Outcome::Pass, "nothing runs; the ledger rows are shown exactly".to_owned());
     }
@@ -331,6 +341,8 @@ fn dry_run_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String
     }
 }
 
+const SWAP_WAITS: &str = "no table is locked; who comes while the names are exchanged waits for seconds";
+
 fn lock_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
     let Some(report) = dry_run.filter(|report| report.digest == plan.digest) else {
         return if let Some(step) = plan.restore() {
@@ -338,13 +350,11 @@ fn lock_gate(plan: &Plan, dry_run: Option<&DryRunReport>) -> (Outcome, String) {
                 RestoreInto::Target => {
                     (Outcome::Warn, "the tables it replaces are locked until it is done".to_owned())
                 }
-                RestoreInto::Swap => {
-                    let words =
-                        "no table is locked; who comes while the names are exchanged waits for seconds";
-                    (Outcome::Warn, words.to_owned())
-                }
+                RestoreInto::Swap => (Outcome::Warn, SWAP_WAITS.to_owned()),
                 RestoreInto::NewDatabase { .. } => (Outcome::Pass, "none on what is there".to_owned()),
             }
+        } else if plan.swap_back().is_some() {
+            (Outcome::Warn, SWAP_WAITS.to_owned())
         } else if plan.call().is_some() {
             (Outcome::Warn, "the app's own; not measured".to_owned())
         } else if needs_dry_run(plan) {
@@ -527,6 +537,7 @@ pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> Pl
         PlanPurpose::Import { words } => format!("the import of {words}"),
         PlanPurpose::Prove { words } => format!("a proof of {words}"),
         PlanPurpose::Restore { words } => words.clone(),
+        PlanPurpose::SwapBack { kept, .. } => format!("going back to {kept}"),
         PlanPurpose::RollBack { migrations } => match migrations.as_slice() {
             [one] => format!("rolling back {one}"),
             many => format!("rolling back {} migrations", many.len()),
@@ -539,6 +550,14 @@ pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> Pl
     }
     if let Some(step) = plan.restore() {
         let (headline, lead) = restore_review(step, &what);
+        return PlanReview { plan, dry_run: fitting, gates, headline, lead };
+    }
+    if let Some(back) = plan.swap_back() {
+        let headline = format!("This makes {} the database {} again.", back.kept, back.name);
+        let lead = format!(
+            "It is from before run {}. The present one is kept as {}; both names change in one transaction.",
+            back.run_number, back.away
+        );
         return PlanReview { plan, dry_run: fitting, gates, headline, lead };
     }
     let (headline, lead) = match &fitting {

@@ -9,6 +9,7 @@ mod lost;
 pub mod restore;
 pub mod rows;
 mod statements;
+mod swap_back;
 mod waiting;
 
 use super::events::Stream;
@@ -137,7 +138,7 @@ impl Apply {
         self.run.ended_at = Some(Utc::now());
         self.run.aftermath = aftermath(&self.run);
         if status == RunStatus::Succeeded {
-            self.run.aftermath.extend(self.plan.restore().map(beside::afterwards).unwrap_or_default());
+            self.run.aftermath.extend(beside::afterwards(&self.plan));
         }
         let run = self.run.clone();
         self.store
@@ -255,6 +256,7 @@ impl Apply {
                 Step::Restore(RestoreStep { beside: Some(beside), .. }) => {
                     self.restore_beside(sessions, index, beside).await
                 }
+                Step::SwapBack(back) => self.swap_back(sessions, index, back).await,
                 Step::Restore(_) | Step::RollBack(_) => self.in_one_transaction(sessions, index).await,
                 Step::Verify if self.plan.restore().is_some() => {
                     let beside = self.plan.restore().is_some_and(|step| step.beside.is_some());
@@ -262,6 +264,9 @@ impl Apply {
                         "rows, counts and sequences were compared before it {}",
                         if beside { "got its name" } else { "was committed" }
                     )))
+                }
+                Step::Verify if self.plan.swap_back().is_some() => {
+                    Ok(Some("the numbers of both were compared before it was committed".to_owned()))
                 }
                 Step::Verify if self.plan.is_of_rows() => Ok(Some(self.read_checks().await)),
                 Step::Verify => self.verify(sessions).await.map(Some),

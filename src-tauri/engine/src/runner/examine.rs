@@ -101,12 +101,14 @@ async fn read(
         Vec::new()
     };
     let beside = plan.restore().and_then(|step| step.beside.as_deref());
-    let databases = match beside {
-        Some(_) => connector.read(databases::all(connection)).await.map_err(|error| failure(&error))?,
-        None => Vec::new(),
+    let back = plan.swap_back();
+    let databases = match (beside, back) {
+        (None, None) => Vec::new(),
+        _ => connector.read(databases::all(connection)).await.map_err(|error| failure(&error))?,
     };
-    // Where the databases were exchanged, the one that was made answers now.
-    let exchanged = beside.and_then(|beside| beside.kept_as.as_ref()).is_some_and(|kept| {
+    // Where the databases were exchanged, the other one answers now.
+    let kept = beside.and_then(|beside| beside.kept_as.as_ref()).or(back.map(|back| &back.away));
+    let exchanged = kept.is_some_and(|kept| {
         databases.iter().any(|found| found.name == *kept && found.oid == plan.identity.database_oid)
     });
     let same_database = (exchanged || facts.database_oid == plan.identity.database_oid)
@@ -141,6 +143,9 @@ fn examined(step: &RunStep, plan: &Plan, run: &Run, server: &Server) -> Examined
     } else if let Some(beside) = beside.filter(|_| begun && step.status != StepStatus::Done) {
         let before = plan.identity.database_oid;
         beside::on_server(beside, step, before, &server.databases, !server.alive.is_empty())
+    } else if let Some(Step::SwapBack(back)) = planned.filter(|_| begun && step.status != StepStatus::Done) {
+        let before = plan.identity.database_oid;
+        beside::swapped_back(back, before, &server.databases, !server.alive.is_empty())
     } else if !server.same_database {
         ("another database answers here".to_owned(), step.status)
     } else {
@@ -322,6 +327,13 @@ fn words(examination: &mut Examination, alive: bool, open: bool, failed: bool, p
         }
         return;
     }
+    if let Some(back) = plan.swap_back() {
+        let step = examination.rows.iter().find(|row| row.step.verb == "Swap back");
+        let (headline, next) = beside::back_headline(back, step.map(|row| row.outcome));
+        examination.headline = headline;
+        examination.next = vec![next];
+        return;
+    }
     if plan.restore().is_some() || plan.roll_back().is_some() {
         let verbs = ["Restore", "Roll back"];
         let step = examination.rows.iter().find(|row| verbs.contains(&row.step.verb.as_str()));
@@ -451,7 +463,7 @@ async fn settle(
     });
     let mut aftermath = vec![examination.headline.clone()];
     if status == RunStatus::Succeeded {
-        aftermath.extend(plan.restore().map(afterwards).unwrap_or_default());
+        aftermath.extend(afterwards(plan));
     }
     store.end_run(&examination.run.id, status, cut.as_ref(), &aftermath, &steps, Utc::now()).await?;
     examination.run = store.run(&examination.run.id).await?;

@@ -106,7 +106,9 @@ pub(super) fn aftermath(run: &Run) -> Vec<String> {
             _ => "Whether the rows are in is not known.".to_owned(),
         });
     }
-    for step in run.steps.iter().filter(|step| matches!(step.verb.as_str(), "Restore" | "Roll back")) {
+    for step in
+        run.steps.iter().filter(|step| matches!(step.verb.as_str(), "Restore" | "Swap back" | "Roll back"))
+    {
         sentences.push(match step.status {
             StepStatus::Done => match &step.note {
                 Some(note) if step.verb == "Restore" => format!("Restored: {note}."),
@@ -162,8 +164,12 @@ pub fn queued_steps(plan: &Plan) -> Vec<RunStep> {
                 Step::Call(call) => ("Call", call.title.clone()),
                 Step::BackUp(step) => ("Back up", step.words()),
                 Step::Restore(step) => ("Restore", step.words()),
+                Step::SwapBack(step) => ("Swap back", step.words()),
                 Step::RollBack(step) => ("Roll back", step.migrations.join(", ")),
                 Step::Verify if plan.restore().is_some() => ("Verify", "Compare with the backup".to_owned()),
+                Step::Verify if plan.swap_back().is_some() => {
+                    ("Verify", "Ask the server which database has the name".to_owned())
+                }
                 Step::Import(step) => ("Import", format!("{}, {}", step.origin.name, step.origin.words())),
                 Step::Prove(_) => ("Prove", "Restore on a scratch database and compare".to_owned()),
                 Step::Verify if plan.only_reads() => ("Record", "Keep the result".to_owned()),

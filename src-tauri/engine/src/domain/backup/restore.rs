@@ -94,6 +94,31 @@ pub struct Beside {
     pub with_owners: bool,
 }
 
+/// Take a swap back: the database from before gets its name again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(specta::Type))]
+pub struct SwapBackStep {
+    /// The run whose swap it is.
+    pub run_id: String,
+    /// Its number, for people.
+    pub run_number: u32,
+    /// The name that changes hands.
+    pub name: String,
+    /// The name that the database from before is kept under.
+    pub kept: String,
+    /// Its number on the server, which tells whether it is the one that is meant.
+    pub kept_oid: u32,
+    /// The name that the present database is kept under then.
+    pub away: String,
+}
+
+impl SwapBackStep {
+    /// What happens, in words.
+    pub fn words(&self) -> String {
+        format!("{} is {} again; the present one is kept as {}", self.kept, self.name, self.away)
+    }
+}
+
 /// What a database is made as.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "bindings", derive(specta::Type))]
@@ -120,6 +145,11 @@ impl RestoreStep {
     /// What is at the target's address afterwards is another database than before, or what is in it is.
     pub fn takes_its_place(&self) -> bool {
         !matches!(self.request.into, RestoreInto::NewDatabase { .. })
+    }
+
+    /// The name that the database from before a swap is kept under; `None`: nothing is swapped.
+    pub fn kept_as(&self) -> Option<&str> {
+        self.beside.as_ref()?.kept_as.as_deref()
     }
 
     /// What comes back, in words.

@@ -96,12 +96,4 @@ impl Engine {
         self.store().save_environment(&environment).await?;
         Ok(environment)
     }
-
-    async fn free_name(&self, wanted: &str) -> Result<String, Failure> {
-        let known = self.store().environments().await?;
-        let free =
-            |name: &String| !known.iter().any(|environment| environment.name.eq_ignore_ascii_case(name));
-        let numbered = (2..1_000).map(|number| format!("{wanted} {number}"));
-        Ok(std::iter::once(wanted.to_owned()).chain(numbered).find(free).unwrap_or_else(Self::draw_id))
-    }
 }

@@ -7,7 +7,8 @@ use crate::adapters::postgres::databases::{self, Named};
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::script::{self, send};
 use crate::adapters::postgres::words::identifier;
-use crate::domain::backup::{Beside, RestoreStep};
+use crate::domain::backup::Beside;
+use crate::domain::plan::Plan;
 use crate::domain::run::{RunStatus, StepStatus};
 use crate::domain::{Failure, FailureCode};
 use crate::runner::backup::beside::{Naming, fill, on, outside, rename};
@@ -21,34 +22,40 @@ use tokio::sync::watch;
 const NUMBER: &str = ", number ";
 
 /// At the beginning of that note, once the name is about to be given.
-const NAMING: &str = "naming ";
+pub(super) const NAMING: &str = "naming ";
 
 /// The number of the database that a step made, as it was journalled before the name was given.
 pub fn number(note: Option<&str>) -> Option<u32> {
     note?.rsplit_once(NUMBER)?.1.parse().ok()
 }
 
-/// What to do after a restore beside the target, as sentences.
-pub fn afterwards(step: &RestoreStep) -> Vec<String> {
-    let Some(beside) = &step.beside else { return Vec::new() };
-    let Beside { name, making, .. } = &**beside;
-    let Some(kept) = &beside.kept_as else {
-        return vec![
+/// What to do after a restore beside the target, or after a swap back, as sentences.
+pub fn afterwards(plan: &Plan) -> Vec<String> {
+    if let Some(back) = plan.swap_back() {
+        return vec![kept_words(&back.away, "everything that was written into it")];
+    }
+    let Some(beside) = plan.restore().and_then(|step| step.beside.as_deref()) else { return Vec::new() };
+    match &beside.kept_as {
+        Some(kept) => vec![
+            kept_words(kept, "everything that was written until the names were exchanged"),
+            "To go back to it, take the swap back: the button of this run exchanges the names once more."
+                .to_owned(),
+        ],
+        None => vec![
             "Nothing that was there was touched.".to_owned(),
-            format!("To look at it, make an environment for it: the same server and login, database {name}."),
-        ];
-    };
-    vec![
-        format!(
-            "The database that was there is kept as {kept}, with everything that was written until the names were exchanged. When nobody needs it any more: DROP DATABASE {}.",
-            identifier(kept)
-        ),
-        format!(
-            "To go back to it, in the database postgres, when nobody is connected to either: BEGIN; {}; {}; COMMIT. Then pin the identity again.",
-            databases::rename_sql(name, making),
-            databases::rename_sql(kept, name)
-        ),
-    ]
+            format!(
+                "To look at it, make an environment for it: the same server and login, database {}.",
+                beside.name
+            ),
+        ],
+    }
+}
+
+fn kept_words(name: &str, with: &str) -> String {
+    format!(
+        "The database that was there is kept as {name}, with {with}. When nobody needs it any more: DROP DATABASE {}.",
+        identifier(name)
+    )
 }
 
 /// How a database that was begun stands after something failed.
@@ -119,17 +126,7 @@ impl Apply {
                 );
                 Err(Failure { unchanged: Some(unchanged), ..failure }.into())
             }
-            Left::Unknown(why) => {
-                let failure = Failure {
-                    why: Some(format!("{} {}", failure.why.unwrap_or(failure.what.clone()), why.what)),
-                    next: Some(
-                        "When the server is back, open this run and ask again; nothing is sent twice."
-                            .to_owned(),
-                    ),
-                    ..failure
-                };
-                Err(Stop { status: RunStatus::NeedsAttention, failure })
-            }
+            Left::Unknown(why) => Err(open_end(failure, &why)),
         }
     }
 
@@ -210,14 +207,14 @@ impl Apply {
     }
 
     /// Journals what is about to happen.
-    async fn mark(&mut self, index: usize, note: String) -> Result<(), Failure> {
+    pub(super) async fn mark(&mut self, index: usize, note: String) -> Result<(), Failure> {
         let step = &mut self.run.steps[index];
         step.note = Some(note);
         self.store.journal(&self.run.id, std::slice::from_ref(step)).await
     }
 
     /// Journals a session before it does anything.
-    async fn know(
+    pub(super) async fn know(
         &self,
         sessions: &Sessions,
         known: &mut Vec<(i32, String)>,
@@ -232,38 +229,39 @@ impl Apply {
         self.store.journal_sessions(&self.run.id, &all).await
     }
 
-    /// Looks what there is of the new database, once nobody of ours is at work on it, and drops it if it has no name.
-    async fn left(&self, index: usize, beside: &Beside, known: &[(i32, String)]) -> Left {
+    /// Reads which databases there are, once nobody of ours is at work on them.
+    ///
+    /// # Errors
+    /// The server does not come back, or is still at work: nothing is known then.
+    pub(super) async fn settled(&self, known: &[(i32, String)]) -> Result<(Session, Vec<Named>), Failure> {
         let start = Instant::now();
         let application = format!("drydock settle {}", self.run.id.get(..8).unwrap_or_default());
         let mut session = loop {
             match outside(&self.connector, &application).await {
                 Ok(session) => break session,
-                Err(failure) if start.elapsed() >= SETTLE_PATIENCE => return Left::Unknown(failure),
+                Err(failure) if start.elapsed() >= SETTLE_PATIENCE => return Err(failure),
                 Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
             }
         };
+        for (pid, application) in known {
+            // What it does is of no use any more.
+            let _ = cancel_session(&mut session.connection, *pid).await;
+            let gone = wait_gone(&mut session.connection, *pid, application, SETTLE_PATIENCE).await;
+            if gone.map_err(|error| failure(&error))?.is_none() {
+                return Err(Failure::new(FailureCode::ConnectionLost, "The server is still at work on it."));
+            }
+        }
+        let there = databases::all(&mut session.connection).await.map_err(|error| failure(&error))?;
+        Ok((session, there))
+    }
+
+    /// Looks what there is of the new database, and drops it if it has no name.
+    async fn left(&self, index: usize, beside: &Beside, known: &[(i32, String)]) -> Left {
+        let (mut session, there) = match self.settled(known).await {
+            Ok(settled) => settled,
+            Err(failure) => return Left::Unknown(failure),
+        };
         let made = number(self.run.steps[index].note.as_deref());
-        let looked = async {
-            for (pid, application) in known {
-                // What it does is of no use any more.
-                let _ = cancel_session(&mut session.connection, *pid).await;
-                if wait_gone(&mut session.connection, *pid, application, SETTLE_PATIENCE).await?.is_none() {
-                    return Ok(None);
-                }
-            }
-            databases::all(&mut session.connection).await.map(Some)
-        };
-        let there = match looked.await {
-            Ok(Some(there)) => there,
-            Ok(None) => {
-                return Left::Unknown(Failure::new(
-                    FailureCode::ConnectionLost,
-                    "The server is still at work on it.",
-                ));
-            }
-            Err(error) => return Left::Unknown(failure(&error)),
-        };
         if there.iter().any(|found| found.name == beside.name && Some(found.oid) == made) {
             return Left::Named;
         }
@@ -345,7 +343,7 @@ fn free(there: &[Named], beside: &Beside) -> Result<(), Failure> {
     }
 }
 
-fn refused(error: &sqlx::Error, what: &str) -> Failure {
+pub(super) fn refused(error: &sqlx::Error, what: &str) -> Failure {
     let told = failure(error);
     if script::is_lost(error) {
         return told;
@@ -353,7 +351,17 @@ fn refused(error: &sqlx::Error, what: &str) -> Failure {
     Failure { what: what.to_owned(), why: Some(told.why.unwrap_or(told.what)), ..told }
 }
 
-fn cancelled() -> Failure {
+/// What became of it is not known: the run waits to be looked at.
+pub(super) fn open_end(failure: Failure, why: &Failure) -> Stop {
+    let failure = Failure {
+        why: Some(format!("{} {}", failure.why.unwrap_or(failure.what.clone()), why.what)),
+        next: Some("When the server is back, open this run and ask again; nothing is sent twice.".to_owned()),
+        ..failure
+    };
+    Stop { status: RunStatus::NeedsAttention, failure }
+}
+
+pub(super) fn cancelled() -> Failure {
     Failure::new(FailureCode::Cancelled, "The run was cancelled by the operator.")
 }
 

@@ -3,7 +3,7 @@
 
 use crate::adapters::postgres::databases::Named;
 use crate::adapters::postgres::words::identifier;
-use crate::domain::backup::Beside;
+use crate::domain::backup::{Beside, SwapBackStep};
 use crate::domain::run::{NextButton, RunStep, StepStatus};
 use crate::runner::apply::beside::number;
 
@@ -57,6 +57,45 @@ pub(super) fn on_server(
             (words, StepStatus::Failed)
         }
         Found::Nothing => ("there is no new database".to_owned(), StepStatus::TakenBack),
+    }
+}
+
+/// A swap back in words, and how it ended: whose number has the name.
+pub(super) fn swapped_back(
+    back: &SwapBackStep,
+    before: u32,
+    databases: &[Named],
+    at_work: bool,
+) -> (String, StepStatus) {
+    let name = &back.name;
+    match databases.iter().find(|found| found.name == *name).map(|found| found.oid) {
+        Some(bearer) if bearer == back.kept_oid => {
+            (format!("the database from before is {name} again"), StepStatus::Done)
+        }
+        _ if at_work => ("a session is at work".to_owned(), StepStatus::Started),
+        Some(bearer) if bearer == before => {
+            ("the names were not exchanged".to_owned(), StepStatus::TakenBack)
+        }
+        _ => (format!("{name} is neither of the two databases"), StepStatus::Started),
+    }
+}
+
+/// A swap back in one sentence, and what to do next.
+pub(super) fn back_headline(back: &SwapBackStep, outcome: Option<StepStatus>) -> (String, NextButton) {
+    let name = &back.name;
+    match outcome {
+        Some(StepStatus::Done) => (
+            format!(
+                "The databases were exchanged: {name} is the one from before, the other one is {}.",
+                back.away
+            ),
+            NextButton::Nothing,
+        ),
+        Some(StepStatus::Started) => (
+            format!("Which database {name} is cannot be told: it is neither of the two."),
+            NextButton::ExamineAgain,
+        ),
+        _ => (format!("The databases were not exchanged; {name} is as it was."), NextButton::NewPlan),
     }
 }
 
@@ -139,5 +178,26 @@ mod tests {
         let new = beside(None);
         assert_eq!(found(&new, note, 10, &[named("shop", 20)]), Found::Named);
         assert_eq!(found(&new, note, 10, &[named("shop", 30)]), Found::Nothing, "somebody else's");
+    }
+
+    #[test]
+    fn whose_number_has_the_name_tells_whether_a_swap_was_taken_back() {
+        let named = |name: &str, oid| Named { name: name.to_owned(), oid };
+        let back = SwapBackStep {
+            run_id: "r".to_owned(),
+            run_number: 3,
+            name: "shop".to_owned(),
+            kept: "shop_before".to_owned(),
+            kept_oid: 10,
+            away: "shop_restored".to_owned(),
+        };
+        let not_yet = [named("shop", 20), named("shop_before", 10)];
+        let taken_back = [named("shop", 10), named("shop_restored", 20)];
+        let outcome = |there: &[Named], at_work| swapped_back(&back, 20, there, at_work).1;
+        assert_eq!(outcome(&taken_back, false), StepStatus::Done);
+        assert_eq!(outcome(&not_yet, false), StepStatus::TakenBack);
+        assert_eq!(outcome(&not_yet, true), StepStatus::Started);
+        assert_eq!(outcome(&[named("shop", 30)], false), StepStatus::Started, "nothing is claimed");
+        assert_eq!(outcome(&[], false), StepStatus::Started);
     }
 }

@@ -75,16 +75,7 @@ impl Around {
     }
 
     fn free(&self, name: &str) -> String {
-        let taken = |name: &str| {
-            self.seen.as_ref().is_ok_and(|seen| seen.databases.iter().any(|other| other == name))
-        };
-        let mut free = name.to_owned();
-        let mut number = 2;
-        while taken(&free) {
-            free = joined(name, &format!("_{number}"));
-            number += 1;
-        }
-        free
+        free_of(self.seen.as_ref().map(|seen| seen.databases.as_slice()).unwrap_or_default(), name)
     }
 
     /// Why a name cannot be given; `None`: it can.
@@ -142,8 +133,19 @@ impl Around {
     }
 }
 
+/// The name, with a number where it is taken.
+pub(super) fn free_of(taken: &[String], name: &str) -> String {
+    let mut free = name.to_owned();
+    let mut number = 2;
+    while taken.contains(&free) {
+        free = joined(name, &format!("_{number}"));
+        number += 1;
+    }
+    free
+}
+
 /// A name with an end, cut so that both fit.
-fn joined(name: &str, end: &str) -> String {
+pub(super) fn joined(name: &str, end: &str) -> String {
     let mut start = name;
     while start.len() + end.len() > LONGEST {
         let mut characters = start.chars();

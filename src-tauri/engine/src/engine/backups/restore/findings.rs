@@ -1,7 +1,8 @@
 //! What is to be said about a restore before it is confirmed.
 
 use super::looking::Looked;
-use crate::domain::backup::{Beside, RestoreInto, RestoreRequest};
+use crate::adapters::postgres::databases::Connected;
+use crate::domain::backup::{BackupScope, Beside, RestoreInto, RestoreRequest};
 use crate::domain::{Finding, Outcome};
 use std::collections::BTreeMap;
 
@@ -66,6 +67,13 @@ pub(super) fn findings(looked: &Looked, request: &RestoreRequest, beside: Option
 /// What a new database does not have.
 fn of_new(looked: &Looked, beside: &Beside) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if looked.opened.stored.manifest.scope != BackupScope::Whole {
+        findings.push(Finding::new(
+            "part",
+            Outcome::Warn,
+            "Only part of a database is in this backup: its rows are compared, its schema is not.",
+        ));
+    }
     if !beside.with_owners {
         findings.push(Finding::new(
             "owners",
@@ -89,16 +97,18 @@ fn of_new(looked: &Looked, beside: &Beside) -> Vec<Finding> {
 /// What is cut, and what stays with the old database.
 fn of_swap(looked: &Looked, beside: &Beside) -> Vec<Finding> {
     let kept = beside.kept_as.as_deref().unwrap_or_default();
-    let mut late = Finding::new(
-        "swap-late-rows",
-        Outcome::Warn,
-        format!(
-            "Rows written until the names are exchanged are not in the new database; they stay in {kept}."
-        ),
+    let sessions = looked.around.seen.as_ref().map(|seen| seen.sessions.as_slice()).unwrap_or_default();
+    let late = format!(
+        "Rows written until the names are exchanged are not in the new database; they stay in {kept}."
     );
+    exchanging(late, sessions)
+}
+
+/// What an exchange of names does: rows that stay behind, in words, and sessions that are cut.
+pub(super) fn exchanging(late: String, sessions: &[Connected]) -> Vec<Finding> {
+    let mut late = Finding::new("swap-late-rows", Outcome::Warn, late);
     late.destructive = true;
     let mut findings = vec![late];
-    let sessions = looked.around.seen.as_ref().map(|seen| seen.sessions.as_slice()).unwrap_or_default();
     if !sessions.is_empty() {
         let mut counts: BTreeMap<String, u32> = BTreeMap::new();
         for session in sessions {

@@ -82,9 +82,8 @@ impl Engine {
         let inventory =
             connector.read(reading::inventory_now(&mut connection)).await.map_err(|error| failure(&error))?;
         let tables = chosen(manifest, &request.what)?;
-        let whole = manifest.kind == BackupKind::Deep
-            && manifest.scope == BackupScope::Whole
-            && request.what == RestoreWhat::Everything;
+        let everything = request.what == RestoreWhat::Everything;
+        let whole = everything && manifest.kind == BackupKind::Deep && manifest.scope == BackupScope::Whole;
         let events = Stream::nowhere();
         let toolkit = self.toolkit().ok();
         let compared: &[StoredTable] = if beside { &[] } else { &tables };
@@ -147,7 +146,7 @@ impl Engine {
             .map_or(0, |facts| facts.sessions);
         let (headline, lead) = words(manifest, &totals);
         let around = Around::read(connector, &mut connection, manifest, &identity).await;
-        let ways = ways(manifest, &obstacles, whole, &identity.database, &around);
+        let ways = ways(manifest, &obstacles, (whole, everything), &identity.database, &around);
         let schemas = if whole { inventory.schemas.clone() } else { Vec::new() };
         Ok(Looked {
             empty: !inventory.relations.iter().any(|relation| relation.kind == "r"),

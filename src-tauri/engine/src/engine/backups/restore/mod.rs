@@ -1,6 +1,7 @@
 //! Going back to a backup: what it would lose, the ways that are open, the plan, and the run.
 
 mod around;
+mod back;
 mod findings;
 mod looking;
 mod ways;

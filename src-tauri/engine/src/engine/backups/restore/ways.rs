@@ -7,11 +7,11 @@ use crate::domain::Failure;
 use crate::domain::backup::{BackupKind, Manifest, RestoreInto, RestoreWay};
 use crate::planner::backup::size_words;
 
-/// All of them, in the order they are shown.
+/// All of them, in the order they are shown. `whole`: the whole database; `everything`: all that is in the backup.
 pub(super) fn ways(
     manifest: &Manifest,
     obstacles: &[String],
-    whole: bool,
+    (whole, everything): (bool, bool),
     database: &str,
     around: &Around,
 ) -> Vec<RestoreWay> {
@@ -51,22 +51,22 @@ pub(super) fn ways(
             detail: format!(
                 "Nothing that is there is touched, and the application goes on with the old one. It gets its name when all of it is in and was compared. {room}"
             ),
-            closed: closed_new(manifest, whole, around),
+            closed: closed_new(manifest, everything, around),
         },
     ]
 }
 
 /// Why no database can be made from the backup.
-pub(super) fn closed_new(manifest: &Manifest, whole: bool, around: &Around) -> Option<String> {
+pub(super) fn closed_new(manifest: &Manifest, everything: bool, around: &Around) -> Option<String> {
     if manifest.kind == BackupKind::Quick {
         return Some(
             "A quick backup holds rows; keys, defaults and rights of their tables are not all in it, so no exact database can be made. Use a deep one."
                 .to_owned(),
         );
     }
-    if !whole {
+    if !everything {
         return Some(
-            "Only everything of a deep backup of the whole database makes a database. Choose everything, and copy what is needed from there."
+            "Only everything of a deep backup makes a database. Choose everything, and copy what is needed from there."
                 .to_owned(),
         );
     }
@@ -95,9 +95,12 @@ pub(super) fn closed_new(manifest: &Manifest, whole: bool, around: &Around) -> O
 }
 
 fn closed_swap(manifest: &Manifest, whole: bool, database: &str, around: &Around) -> Option<String> {
-    let closed = closed_new(manifest, whole, around);
+    let closed = closed_new(manifest, true, around);
     if closed.is_some() {
         return closed;
+    }
+    if !whole {
+        return Some("Only everything of a deep backup of the whole database can take its place.".to_owned());
     }
     let seen = around.seen.as_ref().ok()?;
     if let Some(platform) = around.managed {
@@ -172,6 +175,12 @@ fn rights(seen: &Surroundings, database: &str) -> Option<String> {
             "The role {user} may not carry over the settings that {role} has in {database}."
         ));
     }
+    fixed(seen)
+}
+
+/// Sessions that this login may not end.
+fn fixed(seen: &Surroundings) -> Option<String> {
+    let user = &seen.user;
     let fixed: Vec<&str> = seen
         .sessions
         .iter()
@@ -185,6 +194,22 @@ fn rights(seen: &Surroundings, database: &str) -> Option<String> {
             Some(format!("The role {user} may not end {} sessions, of {one} among others.", fixed.len()))
         }
     }
+}
+
+/// Why the names of this database and of one from before it cannot be exchanged. The other one's rights are asked when it
+/// is done: the server refuses both or none.
+pub(super) fn closed_exchange(seen: &Surroundings, database: &str) -> Option<String> {
+    if seen.in_recovery {
+        return Some("The server is a standby; it only reads.".to_owned());
+    }
+    if !seen.owns {
+        let owner = &seen.frame.owner;
+        return Some(format!("{database} belongs to {owner}; the role {} may not rename it.", seen.user));
+    }
+    if !seen.may_create {
+        return Some(format!("The role {} may not rename databases; it needs CREATEDB.", seen.user));
+    }
+    tied(seen, database).or_else(|| fixed(seen))
 }
 
 fn reason(failure: &Failure) -> String {

@@ -1,5 +1,7 @@
 //! Environments: made, changed, tested, forgotten.
 
+mod copies;
+
 use super::lines::{OnHop, examine};
 use super::{Engine, Target};
 use crate::adapters::files;
@@ -116,42 +118,6 @@ impl Engine {
             self.secrets().forget(credential).await?;
         }
         Ok(new)
-    }
-
-    /// Adds a copy; it shares no secret with the original and has no pin.
-    ///
-    /// # Errors
-    /// A secret that cannot be read or kept; [`FailureCode::Store`].
-    pub async fn environment_duplicate(&self, id: &str) -> Result<Environment, Failure> {
-        let original = self.store().environment(id).await?;
-        let taken: Vec<String> = self
-            .store()
-            .environments()
-            .await?
-            .into_iter()
-            .map(|environment| environment.name.to_lowercase())
-            .collect();
-        let name = (2..)
-            .map(|number| format!("{}-{number}", original.name))
-            .find(|name| !taken.contains(&name.to_lowercase()))
-            .unwrap_or_default();
-        let mut copy = Environment {
-            id: Self::draw_id(),
-            name,
-            pin: None,
-            sandbox: false,
-            created_at: Utc::now(),
-            ..original
-        };
-        let passwords = copy.runtime.iter_mut().chain([&mut copy.direct]);
-        let own = passwords.filter_map(|access| access.password.as_mut());
-        for credential in own.chain(copy.transport.credentials_mut()) {
-            let secret = self.secrets().get(credential).await?;
-            let handle = self.secrets().pending_put(secret);
-            *credential = self.secrets().keep(&handle, credential.kept).await?;
-        }
-        self.store().save_environment(&copy).await?;
-        Ok(copy)
     }
 
     /// Puts environments in this order.

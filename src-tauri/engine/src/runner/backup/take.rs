@@ -203,6 +203,11 @@ impl BackUp<'_> {
         pids: &Pids,
     ) -> Result<crate::domain::backup::StoredFile, Failure> {
         let mut hashing = join(self.connector, snapshot, self.lock_timeout_ms, pids).await?;
+        // One process for the rows and one for the hashes: more of them would only starve the rows, and the server's own
+        // work.
+        script::send(&mut hashing, "SET LOCAL max_parallel_workers_per_gather = 0".to_owned())
+            .await
+            .map_err(|error| failure(&error))?;
         let to_hash: Vec<StoredTable> = tables.to_vec();
         let sizes: Vec<f64> = to_hash
             .iter()

@@ -12,6 +12,18 @@ use sqlx::{AssertSqlSafe, Executor};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+/// A database with a backup of it: the server, the console, what is in the database, and the backup's id.
+async fn backed_up() -> (Postgres, Console, String, String) {
+    let server = Postgres::start(Version::Debian15);
+    let console = keyed(&server.create_database("shop").await);
+    server.execute("shop", TABLES).await;
+    let good = image(&mut server.connect("shop").await).await;
+    let taken = console.run(&["backup"]);
+    assert_eq!(taken.exit, Some(0), "{}", taken.text());
+    let id = taken.json["backup"]["backup"]["id"].as_str().unwrap().to_owned();
+    (server, console, good, id)
+}
+
 /// Names of the databases that are not the server's own, and whether one of them was left half made.
 async fn databases(outside: &mut PgConnection) -> (Vec<String>, Vec<String>) {
     let sql = "SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'";
@@ -58,15 +70,9 @@ async fn named_and_dropped(outside: &mut PgConnection, left: &[String], said: &s
 
 #[tokio::test]
 async fn a_killed_restore_into_a_new_database_makes_a_whole_one_or_none() {
-    let server = Postgres::start(Version::Debian15);
-    let console = keyed(&server.create_database("shop").await);
+    let (server, console, good, id) = backed_up().await;
     let mut connection = server.connect("shop").await;
     let mut outside = server.connect("postgres").await;
-    connection.execute(AssertSqlSafe(TABLES.to_owned())).await.unwrap();
-    let good = image(&mut connection).await;
-    let taken = console.run(&["backup"]);
-    assert_eq!(taken.exit, Some(0), "{}", taken.text());
-    let id = taken.json["backup"]["backup"]["id"].as_str().unwrap().to_owned();
     connection.execute(AssertSqlSafe(DAMAGE.to_owned())).await.unwrap();
     let damaged = image(&mut connection).await;
     let started = Instant::now();
@@ -107,14 +113,8 @@ async fn a_killed_restore_into_a_new_database_makes_a_whole_one_or_none() {
 
 #[tokio::test]
 async fn a_killed_swap_leaves_the_old_database_or_the_new_one_by_that_name() {
-    let server = Postgres::start(Version::Debian15);
-    let console = keyed(&server.create_database("shop").await);
+    let (server, console, good, id) = backed_up().await;
     let mut outside = server.connect("postgres").await;
-    server.execute("shop", TABLES).await;
-    let good = image(&mut server.connect("shop").await).await;
-    let taken = console.run(&["backup"]);
-    assert_eq!(taken.exit, Some(0), "{}", taken.text());
-    let id = taken.json["backup"]["backup"]["id"].as_str().unwrap().to_owned();
     // After an exchange the database is another one than the backup is of.
     let arguments = ["restore", &id, "--swap", "--accept-data-loss", "--other-database", "shop"];
     server.execute("shop", DAMAGE).await;
@@ -171,14 +171,8 @@ async fn a_killed_swap_leaves_the_old_database_or_the_new_one_by_that_name() {
 
 #[tokio::test]
 async fn a_killed_swap_back_gives_the_name_to_one_of_the_two_and_the_console_says_to_which() {
-    let server = Postgres::start(Version::Debian15);
-    let console = keyed(&server.create_database("shop").await);
+    let (server, console, good, id) = backed_up().await;
     let mut outside = server.connect("postgres").await;
-    server.execute("shop", TABLES).await;
-    let good = image(&mut server.connect("shop").await).await;
-    let taken = console.run(&["backup"]);
-    assert_eq!(taken.exit, Some(0), "{}", taken.text());
-    let id = taken.json["backup"]["backup"]["id"].as_str().unwrap().to_owned();
     let restore = ["restore", &id, "--swap", "--accept-data-loss", "--other-database", "shop"];
     let (mut swap, mut damaged) = (None, String::new());
     let mut moments: Option<Moments> = None;

@@ -170,7 +170,7 @@ impl Apply {
         loader.close().await;
 
         let mut giver = outside(&self.connector, &format!("drydock name {short}")).await?;
-        let mut cutter = outside(&self.connector, &format!("drydock cut {short}")).await?;
+        let cutter = outside(&self.connector, &format!("drydock cut {short}")).await?;
         self.know(sessions, known, &giver).await?;
         self.know(sessions, known, &cutter).await?;
         if beside.kept_as.is_some() {
@@ -186,23 +186,10 @@ impl Apply {
             names.push(Naming { from: &beside.name, to: kept, oid: self.plan.identity.database_oid });
         }
         names.push(Naming { from: &beside.making, to: &beside.name, oid });
-        let cut = rename(&mut giver, &mut cutter, &names)
-            .await
-            .map_err(|error| refused(&error, "The database could not be given its name."))?
-            .ok_or_else(|| {
-                Failure::new(FailureCode::IdentityChanged, "Another database bears one of the names now.")
-                    .next("Read the target again, and make a new plan.")
-            })?;
-        giver.close().await;
-        cutter.close().await;
-        let ours = [sessions.work.pid, sessions.watch.pid];
-        let cut = cut.iter().filter(|pid| !ours.contains(pid)).count();
+        let cut = give(giver, cutter, sessions, &names, "The database could not be given its name.").await?;
         Ok(match &beside.kept_as {
             None => format!("the database {} is new; {words}", beside.name),
-            Some(kept) => format!(
-                "{words}; {} cut, and the database before is kept as {kept}",
-                if cut == 1 { "1 session was".to_owned() } else { format!("{cut} sessions were") }
-            ),
+            Some(kept) => format!("{words}; {cut} cut, and the database before is kept as {kept}"),
         })
     }
 
@@ -305,6 +292,30 @@ async fn beside_the_target<T>(
     }
 }
 
+/// Gives databases their names, by sessions that end with it; answers how many sessions of others were cut, in words.
+pub(super) async fn give(
+    mut giver: Session,
+    mut cutter: Session,
+    sessions: &Sessions,
+    names: &[Naming<'_>],
+    what: &str,
+) -> Result<String, Failure> {
+    let cut = rename(&mut giver, &mut cutter, names)
+        .await
+        .map_err(|error| refused(&error, what))?
+        .ok_or_else(|| {
+            Failure::new(FailureCode::IdentityChanged, "Another database bears one of the names now.")
+                .next("Read the target again, and make a new plan.")
+        })?;
+    giver.close().await;
+    cutter.close().await;
+    let ours = [sessions.work.pid, sessions.watch.pid];
+    Ok(match cut.iter().filter(|pid| !ours.contains(pid)).count() {
+        1 => "1 session was".to_owned(),
+        cut => format!("{cut} sessions were"),
+    })
+}
+
 /// Gives the new database what the old one has around its content, and looks whether it has it.
 async fn dress(session: &mut Session, beside: &Beside) -> Result<(), Failure> {
     let server = |error: sqlx::Error| refused(&error, "The settings of the database cannot be carried over.");
@@ -343,7 +354,7 @@ fn free(there: &[Named], beside: &Beside) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn refused(error: &sqlx::Error, what: &str) -> Failure {
+fn refused(error: &sqlx::Error, what: &str) -> Failure {
     let told = failure(error);
     if script::is_lost(error) {
         return told;

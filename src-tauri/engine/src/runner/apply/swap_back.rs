@@ -1,12 +1,12 @@
 //! Taking a swap back: the names of two databases are exchanged once more, in one transaction. Nothing is made and
 //! nothing is dropped; the server's numbers tell at any time who has the name.
 
-use super::beside::{NAMING, cancelled, open_end, refused};
+use super::beside::{NAMING, cancelled, give, open_end};
 use super::{Apply, Sessions, Stop};
 use crate::domain::backup::SwapBackStep;
 use crate::domain::run::StepStatus;
 use crate::domain::{Failure, FailureCode};
-use crate::runner::backup::beside::{Naming, outside, rename};
+use crate::runner::backup::beside::{Naming, outside};
 
 impl Apply {
     pub(super) async fn swap_back(
@@ -53,8 +53,8 @@ impl Apply {
         known: &mut Vec<(i32, String)>,
     ) -> Result<String, Failure> {
         let short = self.run.id.get(..8).unwrap_or_default().to_owned();
-        let mut giver = outside(&self.connector, &format!("drydock name {short}")).await?;
-        let mut cutter = outside(&self.connector, &format!("drydock cut {short}")).await?;
+        let giver = outside(&self.connector, &format!("drydock name {short}")).await?;
+        let cutter = outside(&self.connector, &format!("drydock cut {short}")).await?;
         self.know(sessions, known, &giver).await?;
         self.know(sessions, known, &cutter).await?;
         if *self.cancel.borrow() {
@@ -65,18 +65,7 @@ impl Apply {
             Naming { from: &back.name, to: &back.away, oid: self.plan.identity.database_oid },
             Naming { from: &back.kept, to: &back.name, oid: back.kept_oid },
         ];
-        let cut = rename(&mut giver, &mut cutter, &names)
-            .await
-            .map_err(|error| refused(&error, "The names could not be exchanged."))?
-            .ok_or_else(|| {
-                Failure::new(FailureCode::IdentityChanged, "Another database bears one of the names now.")
-                    .next("Read the target again, and make a new plan.")
-            })?;
-        giver.close().await;
-        cutter.close().await;
-        let ours = [sessions.work.pid, sessions.watch.pid];
-        let cut = cut.iter().filter(|pid| !ours.contains(pid)).count();
-        let sessions = if cut == 1 { "1 session was".to_owned() } else { format!("{cut} sessions were") };
-        Ok(format!("{} is the database from before again, and {sessions} cut", back.name))
+        let cut = give(giver, cutter, sessions, &names, "The names could not be exchanged.").await?;
+        Ok(format!("{} is the database from before again, and {cut} cut", back.name))
     }
 }

@@ -23,8 +23,6 @@ const SOCKET_PORT: u16 = 5432;
 const SCRATCH_ROLE: &str = "drydock_scratch";
 const SCRATCH_PREFIX: &str = "scratch_";
 const START_PATIENCE: Duration = Duration::from_secs(30);
-/// How long the lock may take to come free after our own server has stopped.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A private PostgreSQL server for throwaway databases.
 pub struct Sandbox {
@@ -41,7 +39,7 @@ enum State {
         server: Box<Guarded>,
         address: Address,
         /// Held so that a second instance adopts the server instead of starting one on the same data.
-        _lock: File,
+        _lock: OwnersLock,
     },
     /// Another instance of the program started it; it ends with that one.
     Adopted {
@@ -64,7 +62,7 @@ impl Sandbox {
         }
         *state = State::Stopped;
         let home = home::prepare(&self.toolkit, &self.folder)?;
-        let Some(lock) = own(&home)? else {
+        let Some(lock) = own(&home.root)? else {
             let address = self.adopt(&home).await?;
             *state = State::Adopted { address: address.clone() };
             return Ok(address);
@@ -100,15 +98,7 @@ impl Sandbox {
         };
         self.stop().await?;
         let home = home::prepare(&self.toolkit, &self.folder)?;
-        // A program that is being started elsewhere in this process holds a copy of the lock until it runs.
-        let until = Instant::now() + LOCK_PATIENCE;
-        let lock = loop {
-            match own(&home)? {
-                Some(lock) => break lock,
-                None if Instant::now() < until => tokio::time::sleep(Duration::from_millis(20)).await,
-                None => return Err(in_use()),
-            }
-        };
+        let lock = own(&home.root)?.ok_or_else(in_use)?;
         stop_orphan(&home).await?;
         home::remove(&home.data)?;
         drop(lock);
@@ -358,9 +348,23 @@ fn in_use() -> Failure {
         .next("Close the other window or command, or do it there.")
 }
 
-/// Takes the lock; `None` if another instance has it. The kernel gives it back however we end.
-fn own(home: &Home) -> Result<Option<File>, Failure> {
-    let path = home.root.join("owner.lock");
+/// The lock of the one instance that may start and stop the server. The kernel gives it back however we end.
+struct OwnersLock(File);
+
+impl Drop for OwnersLock {
+    /// Closing would not be enough: a program that is just being started elsewhere in this process holds a
+    /// copy of the open file, and with it the lock, until it runs (flock(2)). Without the lock, our own
+    /// server would look like another instance's to the next start.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the sandbox's lock is kept until its file is closed everywhere");
+        }
+    }
+}
+
+/// Takes the lock; `None` if another instance has it.
+fn own(root: &Path) -> Result<Option<OwnersLock>, Failure> {
+    let path = root.join("owner.lock");
     let file = File::options()
         .create(true)
         .truncate(false)
@@ -368,7 +372,7 @@ fn own(home: &Home) -> Result<Option<File>, Failure> {
         .open(&path)
         .map_err(|error| home::file_failed("open", &path, &error))?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(OwnersLock(file))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(home::file_failed("lock", &path, &error)),
     }
@@ -540,5 +544,22 @@ mod imp {
                 command.arg("stop").arg("-D").arg(&home.data).args(["-m", "fast", "-t", "10"]).status().await;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_was_let_go_is_free_although_a_copy_of_its_file_is_open() {
+        let place = tempfile::tempdir().unwrap();
+        let first = own(place.path()).unwrap().unwrap();
+        let copy = first.0.try_clone().unwrap();
+        assert!(own(place.path()).unwrap().is_none(), "held by the first");
+        drop(first);
+        assert!(own(place.path()).unwrap().is_some(), "free, whoever still has the file open");
+        drop(copy);
     }
 }

@@ -327,6 +327,16 @@ test("how they are kept: numbers, a folder, a time of day; what is wrong is said
   assert.match(await mark(page, "next-title").textContent(), /03:30/);
 });
 
+test("what was said of one environment does not stand over another one's page", async () => {
+  const page = await visit(panel);
+  await mark(page, "backups-keep").click();
+  await mark(page, "policy-save").click();
+  await mark(page, "said").getByText("The rules are saved.").waitFor();
+  await mark(page, "rail-env-preview-nila").click();
+  await page.waitForFunction(() => location.hash.includes("preview"));
+  await page.waitForFunction(() => document.querySelector('[data-testid="said"]').textContent === "", null, { timeout: 1000 });
+});
+
 test("the key is exported under a passphrase typed twice, and it leaves the window", async () => {
   const page = await visit(panel);
   await mark(page, "key-export-now").click();

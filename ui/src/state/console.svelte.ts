@@ -8,7 +8,7 @@ import { Environments } from "./environments.svelte";
 import { Freezing } from "./freezes.svelte";
 import { Lines } from "./lines.svelte";
 import { Questions } from "./questions.svelte";
-import { Navigation, type Place } from "./navigation.svelte";
+import { addressOf, Navigation, type Place } from "./navigation.svelte";
 import { Preferences } from "./preferences.svelte";
 import { Readings } from "./reading.svelte";
 import { SeedForms } from "./seedForm.svelte";
@@ -38,7 +38,7 @@ export class Console {
   readonly questions = new Questions();
   readonly seedForms = new SeedForms();
   #prompt = $state.raw<Prompt | null>(null);
-  #said = $state("");
+  #said = $state.raw<{ sentence: string; place: Place | null }>({ sentence: "", place: null });
   #silence: ReturnType<typeof setTimeout> | undefined;
   #trouble = $state.raw<Trouble | null>(null);
   #elsewhere = $state.raw<Elsewhere[]>([]);
@@ -48,8 +48,11 @@ export class Console {
     return this.#prompt;
   }
 
+  /** What was said last, as long as the operator is where it was said: elsewhere it would be about another page. */
   get said() {
-    return this.#said;
+    const { sentence, place } = this.#said;
+    const here = this.navigation.place;
+    return (place === null ? null : addressOf(place)) === (here === null ? null : addressOf(here)) ? sentence : "";
   }
 
   /** The failure of the last thing that was pressed. */
@@ -79,8 +82,8 @@ export class Console {
   /** Says something that is over, on the screen and to a screen reader. */
   say(sentence: string) {
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => (this.#said = ""), SAID_FOR);
-    this.#said = sentence;
+    this.#silence = setTimeout(() => (this.#said = { sentence: "", place: null }), SAID_FOR);
+    this.#said = { sentence, place: this.navigation.heading };
   }
 
   dismissTrouble() {
@@ -137,7 +140,7 @@ export class Console {
 
   go(place: Place) {
     this.#trouble = null;
-    this.#said = "";
+    this.#said = { sentence: "", place: null };
     this.navigation.go(place);
   }
 }

@@ -81,9 +81,14 @@ export class Navigation {
     return this.#place !== null && "environment" in this.#place ? this.#place.environment : null;
   }
 
+  /** Where the operator is, or is on the way to. */
+  get heading(): Place | null {
+    return placeOf(location.hash);
+  }
+
   /** Whether this is where the operator is, or is on the way to. */
   isAt(place: Place): boolean {
-    const there = placeOf(location.hash);
+    const there = this.heading;
     return there !== null && addressOf(there) === addressOf(place);
   }
 

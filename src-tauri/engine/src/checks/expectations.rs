@@ -4,6 +4,7 @@ use crate::domain::Outcome;
 use crate::domain::profile::{Condition, Expectation, Expected, SoftReference, TableName, TablePart};
 use crate::domain::tables::ForeignKey;
 use crate::domain::verification::CheckPart;
+use crate::domain::words::whole;
 use crate::planner::seed::answers::{compare, is_number};
 
 /// How an expectation is asked.
@@ -225,7 +226,7 @@ pub fn judge(question: &Question, rows: &[Vec<Option<String>>], more: bool, befo
                 let count = if more { format!("{count}+") } else { count.to_string() };
                 let why = match count.as_str() {
                     "1" => "1 row speaks against it.".to_owned(),
-                    count => format!("{count} rows speak against it."),
+                    count => format!("{} rows speak against it.", whole(count)),
                 };
                 known(Some(count), Outcome::Block, Some(why))
             }

@@ -33,6 +33,7 @@ pub mod statement;
 pub mod tables;
 pub mod transport;
 pub mod verification;
+pub mod words;
 
 pub use error::{Failure, FailureCode};
 pub use finding::{Finding, Outcome};

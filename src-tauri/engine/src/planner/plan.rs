@@ -10,6 +10,7 @@ use crate::domain::migration::{MigrationFile, hex};
 use crate::domain::plan::{Fingerprint, Gate, GateKind, MigrateStep, Plan, PlanPurpose, PlanReview, Step};
 use crate::domain::seed::{RowChanges, TableChanges};
 use crate::domain::statement::{Script, Waits};
+use crate::domain::words::{self, whole};
 use crate::domain::{Finding, Outcome};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
@@ -260,11 +261,15 @@ fn restore_review(step: &RestoreStep, what: &str) -> (String, String) {
     let headline = match &step.request.into {
         RestoreInto::NewDatabase { name } => format!("This makes the database {name} from the backup."),
         _ if loss.unknown > 0 => format!(
-            "This loses {changes} row changes, and what became of {} is not known.",
-            if loss.unknown == 1 { "1 table".to_owned() } else { format!("{} tables", loss.unknown) }
+            "This loses {}, and what became of {} is not known.",
+            words::count(changes, "row change", "row changes"),
+            words::count(loss.unknown, "table", "tables")
         ),
         _ if changes + loss.deleted < 1.0 => "Nothing has changed since the backup.".to_owned(),
-        _ => format!("This loses {changes} row changes made since the backup."),
+        _ => format!(
+            "This loses {} made since the backup.",
+            words::count(changes, "row change", "row changes")
+        ),
     };
     let lead = match step.request.into {
         RestoreInto::NewDatabase { .. } => "Nothing that is there is touched.".to_owned(),
@@ -449,8 +454,8 @@ fn rows_done(changes: &RowChanges) -> Option<String> {
     for (at, (verb, count)) in parts.iter().enumerate() {
         words.push(match (at, count) {
             (0, 1) => format!("{verb} 1 row"),
-            (0, count) => format!("{verb} {count} rows"),
-            (_, count) => format!("{verb} {count}"),
+            (0, count) => format!("{verb} {} rows", whole(count)),
+            (_, count) => format!("{verb} {}", whole(count)),
         });
     }
     match words.as_slice() {

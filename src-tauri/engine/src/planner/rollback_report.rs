@@ -3,6 +3,7 @@
 use crate::domain::plan::Plan;
 use crate::domain::rollback::RollBackStep;
 use crate::domain::run::Run;
+use crate::domain::words::whole;
 use std::fmt::Write;
 
 /// The report of a roll back that got through, in Markdown. Values of rows are not in it.
@@ -36,7 +37,9 @@ pub fn report(plan: &Plan, step: &RollBackStep, run: &Run) -> String {
     let summaries = statements.into_iter().flatten().map(|statement| line(&statement.summary));
     section(&mut text, "What was done", summaries);
     let lost = step.lost.iter().map(|table| match table.rows {
-        Some(rows) => format!("`{}`, {rows} rows when it was planned", line(&table.table.to_string())),
+        Some(rows) => {
+            format!("`{}`, {} rows when it was planned", line(&table.table.to_string()), whole(rows))
+        }
         None => format!("`{}`, with rows that were not counted", line(&table.table.to_string())),
     });
     section(&mut text, "Tables that are gone", lost);

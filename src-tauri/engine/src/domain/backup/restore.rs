@@ -1,6 +1,7 @@
 //! Going back to a backup: what is asked for, where to, and what it would lose.
 
 use super::{BackupKind, TableName};
+use crate::domain::words::count;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -156,10 +157,10 @@ impl RestoreStep {
     pub fn words(&self) -> String {
         let rows: f64 = self.tables.iter().map(|table| table.rows).sum();
         let what = match (&self.request.what, self.tables.len()) {
-            (RestoreWhat::Rows { table, keys }, _) if keys.len() == 1 => format!("1 row of {table}"),
-            (RestoreWhat::Rows { table, keys }, _) => format!("{} rows of {table}", keys.len()),
-            (_, 1) => format!("{rows} rows of 1 table"),
-            (_, tables) => format!("{rows} rows of {tables} tables"),
+            (RestoreWhat::Rows { table, keys }, _) => {
+                format!("{} of {table}", count(keys.len(), "row", "rows"))
+            }
+            (_, tables) => format!("{} of {}", count(rows, "row", "rows"), count(tables, "table", "tables")),
         };
         match self.beside.as_deref() {
             Some(Beside { name, kept_as: None, .. }) => format!("{what} into a new database {name}"),

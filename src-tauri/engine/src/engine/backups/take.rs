@@ -13,6 +13,7 @@ use crate::domain::backup::{
 };
 use crate::domain::plan::{Plan, PlanPurpose, Step};
 use crate::domain::run::{Run, RunEventKind, RunKind, RunStatus, RunStep, StepStatus};
+use crate::domain::words::whole;
 use crate::domain::{Failure, FailureCode};
 use crate::engine::plans::{Draft, no_transaction_pooler};
 use crate::engine::{Engine, Live, Target};
@@ -299,7 +300,7 @@ impl Engine {
         self.store().save_backup(record).await?;
         let manifest = &stored.manifest;
         let (tables, rows) = (manifest.tables.len(), manifest.rows());
-        let note = format!("{tables} tables, {rows} rows, {} {from}", size(manifest.bytes()));
+        let note = format!("{tables} tables, {} rows, {} {from}", whole(rows), size(manifest.bytes()));
         self.audit(target, action, &stored.sha256, &note).await?;
         Ok(note)
     }

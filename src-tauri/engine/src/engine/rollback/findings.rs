@@ -3,6 +3,7 @@
 use crate::domain::backup::TableName;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::rollback::{LostTable, RollBackRequest, WrittenTable};
+use crate::domain::words::whole;
 use crate::domain::{Finding, Outcome};
 use crate::planner::rollback::TakenBack;
 use crate::planner::sql;
@@ -23,7 +24,7 @@ pub(super) fn said(back: &TakenBack, lost: &[LostTable], written: &[WrittenTable
     for table in lost.iter().filter(|table| table.rows != Some(0.0)) {
         let title = match table.rows {
             Some(1.0) => format!("{} goes, with the 1 row in it.", table.table),
-            Some(rows) => format!("{} goes, with the {rows} rows in it.", table.table),
+            Some(rows) => format!("{} goes, with the {} rows in it.", table.table, whole(rows)),
             None => format!("{} goes; how many rows are in it is not known.", table.table),
         };
         let mut finding = Finding::new("table-goes", Outcome::Warn, title);

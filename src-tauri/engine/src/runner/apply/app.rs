@@ -9,6 +9,7 @@ use crate::checks::http::Values;
 use crate::domain::http::HttpStep;
 use crate::domain::plan::CountedTable;
 use crate::domain::run::RunStatus;
+use crate::domain::words::whole;
 use crate::domain::{Failure, FailureCode, Outcome};
 use crate::runner::flow;
 use sqlx::postgres::PgConnection;
@@ -115,9 +116,15 @@ impl Apply {
                     .iter()
                     .zip(before.iter().zip(&after))
                     .map(|(table, (before, after))| match before == after {
-                        true => format!("{}.{}: {after} rows, as before", table.schema, table.name),
+                        true => format!("{}.{}: {} rows, as before", table.schema, table.name, whole(after)),
                         false => {
-                            format!("{}.{}: {before} rows before, {after} now", table.schema, table.name)
+                            format!(
+                                "{}.{}: {} rows before, {} now",
+                                table.schema,
+                                table.name,
+                                whole(before),
+                                whole(after)
+                            )
                         }
                     })
                     .collect();

@@ -11,6 +11,7 @@ use crate::adapters::postgres::{capture, trial};
 use crate::adapters::store::StoredChanges;
 use crate::domain::run::{RunStatus, StepStatus};
 use crate::domain::seed::RowChanges;
+use crate::domain::words::whole;
 use crate::domain::{Failure, FailureCode, Finding, Outcome};
 use crate::runner::seed::{self, Attendant, Captured, Guard, Look, Progress, RowWork};
 use std::path::PathBuf;
@@ -314,5 +315,10 @@ fn words(changes: &RowChanges) -> String {
     if inserted + updated + deleted == 0 {
         return "no row changed".to_owned();
     }
-    format!("{inserted} rows added, {updated} changed, {deleted} deleted; before-images are kept")
+    format!(
+        "{} rows added, {} changed, {} deleted; before-images are kept",
+        whole(inserted),
+        whole(updated),
+        whole(deleted)
+    )
 }

@@ -14,6 +14,7 @@ use crate::adapters::sandbox::Toolkit;
 use crate::domain::Failure;
 use crate::domain::backup::{HashDefinition, StoredTable, TableLoss};
 use crate::domain::inventory::{Inventory, Relation};
+use crate::domain::words::whole;
 use crate::runner::events::Stream;
 use serde::Deserialize;
 use sqlx::postgres::PgConnection;
@@ -196,7 +197,7 @@ async fn row_by_row(
 
 /// Only the numbers of rows are known.
 fn counted(table: &StoredTable, rows: u64, why: &str) -> Since {
-    let note = format!("{rows} rows now, {} then; {why}", table.rows);
+    let note = format!("{} rows now, {} then; {why}", whole(rows), whole(table.rows));
     Since::Changed(TableLoss {
         table: table.table.clone(),
         new: None,

@@ -11,6 +11,7 @@ use crate::adapters::sandbox::{Sandbox, ScratchDatabase, Toolkit};
 use crate::domain::backup::{BackupKind, Manifest, Proof, ProofFact, ProofState};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::inventory::Inventory;
+use crate::domain::words::whole;
 use crate::domain::{Failure, FailureCode, Outcome};
 use crate::planner::describe;
 use crate::runner::events::Stream;
@@ -349,7 +350,12 @@ pub fn compared(manifest: &Manifest, sums: &[sums::Summed]) -> Vec<ProofFact> {
             sums::Summed::Counted(rows) => (*rows, None),
         };
         if rows != table.rows {
-            counts.push(format!("{} has {rows} rows, {} were stored.", table.table, table.rows));
+            counts.push(format!(
+                "{} has {} rows, {} were stored.",
+                table.table,
+                whole(rows),
+                whole(table.rows)
+            ));
         }
         match (&table.hash, hash) {
             (Some(stored), Some(found)) if stored != found => {

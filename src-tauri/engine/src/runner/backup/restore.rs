@@ -15,6 +15,7 @@ use crate::adapters::postgres::{backup, clear, row_hash};
 use crate::adapters::sandbox::Toolkit;
 use crate::domain::backup::{HashDefinition, RestoreWhat, StoredSequence, StoredTable, TableName};
 use crate::domain::catalogue::Catalogue;
+use crate::domain::words::whole;
 use crate::domain::{Failure, FailureCode};
 use crate::planner::rebuild::{self, Rebuild};
 use crate::runner::events::Stream;
@@ -165,7 +166,7 @@ impl Restore {
             1 => "; 1 table was made again".to_owned(),
             many => format!("; {many} tables were made again"),
         };
-        Ok(format!("{rows} rows in {} tables are as they were{made}", self.tables.len()))
+        Ok(format!("{} rows in {} tables are as they were{made}", whole(rows), self.tables.len()))
     }
 
     /// Some rows of one table, by key: those that differ get their values back, those that are gone come back.
@@ -267,7 +268,7 @@ impl Restore {
         aside.put_back(connection).await.map_err(|error| dangling(&error))?;
         Ok(match keys.len() {
             1 => format!("1 row of {name} is as it was"),
-            many => format!("{many} rows of {name} are as they were"),
+            many => format!("{} rows of {name} are as they were", whole(many)),
         })
     }
 

@@ -6,6 +6,7 @@ use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::script::ScriptError;
 use crate::adapters::postgres::{catalogue, trial};
 use crate::domain::change_set::TableRows;
+use crate::domain::words::whole;
 use crate::planner::objects;
 use sqlx::postgres::PgConnection;
 
@@ -70,9 +71,9 @@ async fn rows(
         }
         let mut entry = TableRows {
             table: format!("{}.{}", file.schema, file.name),
-            inserted: whole(counted.inserted),
-            updated: whole(counted.updated),
-            deleted: whole(counted.deleted),
+            inserted: saturated(counted.inserted),
+            updated: saturated(counted.updated),
+            deleted: saturated(counted.deleted),
             rewritten,
             known: true,
             note: None,
@@ -80,7 +81,10 @@ async fn rows(
         if rewritten {
             entry.note = Some(match before.files.get(&file.oid) {
                 Some(old) if old.rows >= 0.0 => {
-                    format!("The whole table is written anew or emptied (about {:.0} rows).", old.rows)
+                    format!(
+                        "The whole table is written anew or emptied (about {} rows).",
+                        whole(old.rows.round())
+                    )
                 }
                 _ => "The whole table is written anew or emptied.".to_owned(),
             });
@@ -93,13 +97,18 @@ async fn rows(
                 Ok(own) if own == written => {}
                 Ok(own) if own < written => {
                     entry.note = Some(format!(
-                        "{written:.0} writes leave {own:.0} changed rows: some were written more than once."
+                        "{} writes leave {} changed rows: some were written more than once.",
+                        whole(written.round()),
+                        whole(own.round())
                     ));
                 }
                 Ok(own) => {
                     entry.known = false;
-                    entry.note =
-                        Some(format!("The server counted {written:.0} writes, but {own:.0} rows are new."));
+                    entry.note = Some(format!(
+                        "The server counted {} writes, but {} rows are new.",
+                        whole(written.round()),
+                        whole(own.round())
+                    ));
                 }
                 Err(error) => {
                     entry.known = false;
@@ -112,6 +121,6 @@ async fn rows(
     Ok(())
 }
 
-fn whole(count: f64) -> u32 {
+fn saturated(count: f64) -> u32 {
     if count >= f64::from(u32::MAX) { u32::MAX } else { count as u32 }
 }

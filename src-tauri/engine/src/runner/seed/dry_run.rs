@@ -13,6 +13,7 @@ use crate::domain::change_set::LockTaken;
 use crate::domain::plan::Plan;
 use crate::domain::seed::SequenceMove;
 use crate::domain::statement::Waits;
+use crate::domain::words::count;
 use crate::domain::{Failure, FailureCode, Finding, Outcome};
 use crate::planner::sql;
 use crate::runner::dry_run::estimate::SpaceCap;
@@ -229,7 +230,7 @@ impl Course<'_> {
                     ([], left) => Finding::new(
                         "again",
                         Outcome::Warn,
-                        format!("Running it again would change {left} rows."),
+                        format!("Running it again would change {}.", count(left, "row", "rows")),
                     )
                     .detail("The database changes what is written, by a trigger or by rounding, so it never is what the profile says."),
                     (columns, _) => Finding::new(

@@ -1,8 +1,10 @@
 //! What is to be said about a restore before it is confirmed.
 
 use super::looking::Looked;
+use super::words::row_changes;
 use crate::adapters::postgres::databases::Connected;
 use crate::domain::backup::{BackupScope, Beside, RestoreInto, RestoreRequest};
+use crate::domain::words::count;
 use crate::domain::{Finding, Outcome};
 use std::collections::BTreeMap;
 
@@ -17,7 +19,7 @@ pub(super) fn findings(looked: &Looked, request: &RestoreRequest, beside: Option
         let number = |count: Option<f64>| count.unwrap_or(0.0);
         let lost = number(loss.new) + number(loss.changed);
         let title = match (&loss.note, loss.new) {
-            (_, Some(_)) if lost > 0.0 => format!("{lost} row changes of {} are lost.", loss.table),
+            (_, Some(_)) if lost > 0.0 => format!("{} of {} would be lost.", row_changes(lost), loss.table),
             (Some(note), None) => format!("What is lost of {} is not known: {note}.", loss.table),
             _ => continue,
         };
@@ -31,7 +33,7 @@ pub(super) fn findings(looked: &Looked, request: &RestoreRequest, beside: Option
         findings.push(Finding::new(
             "restore-back",
             Outcome::Warn,
-            format!("{} deleted rows come back.", totals.deleted),
+            format!("{} come back.", count(totals.deleted, "deleted row", "deleted rows")),
         ));
     }
     if let Some(name) = &request.other_database {

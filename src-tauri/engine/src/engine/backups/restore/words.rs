@@ -1,6 +1,7 @@
 //! What a restore says: what it loses, what of a backup it is, when that was taken.
 
 use crate::domain::backup::{LossTotals, Manifest, RestoreWhat, StoredTable};
+use crate::domain::words::count;
 use chrono::{DateTime, Local, Utc};
 
 /// The answer in one sentence, and what follows.
@@ -27,20 +28,31 @@ pub(super) fn words(manifest: &Manifest, totals: &LossTotals) -> (String, String
         (false, false) => format!("Nothing has changed since {at}."),
         (false, true) => format!("What going back to {at} would lose is not all known."),
         // When a dump was made is only what its header says, so no time is counted from it.
-        (true, _) if manifest.imported.is_some() => format!("Going back to {at} loses {lost} row changes."),
+        (true, _) if manifest.imported.is_some() => {
+            format!("Going back to {at} loses {}.", row_changes(lost))
+        }
         (true, _) => format!("Going back to {at} loses {ago} of work."),
     };
     let lead = match (lost > 0.0, unknown) {
         (true, false) => {
-            format!("{lost} row changes would be gone from here. A safety backup, taken first, keeps them.")
+            format!(
+                "{} would be gone from here. A safety backup, taken first, keeps them.",
+                row_changes(lost)
+            )
         }
         (true, true) => format!(
-            "{lost} row changes are known and would be gone from here; {} could not be compared. A safety backup, taken first, keeps them.",
-            if totals.unknown == 1 { "1 table".to_owned() } else { format!("{} tables", totals.unknown) }
+            "{} would be gone from here, as far as is known; {} could not be compared. A safety backup, taken first, keeps them.",
+            row_changes(lost),
+            count(totals.unknown, "table", "tables")
         ),
         (false, _) => "A safety backup of what is there now is taken first.".to_owned(),
     };
     (headline, lead)
+}
+
+/// So many changes of rows, in words.
+pub(super) fn row_changes(many: f64) -> String {
+    count(many, "row change", "row changes")
 }
 
 /// What of a backup comes back.
@@ -48,9 +60,8 @@ pub(super) fn what_words(what: &RestoreWhat, tables: &[StoredTable]) -> String {
     match what {
         RestoreWhat::Everything => "everything".to_owned(),
         RestoreWhat::Tables { .. } if tables.len() == 1 => format!("table {}", tables[0].table),
-        RestoreWhat::Tables { .. } => format!("{} tables", tables.len()),
-        RestoreWhat::Rows { table, keys } if keys.len() == 1 => format!("1 row of {table}"),
-        RestoreWhat::Rows { table, keys } => format!("{} rows of {table}", keys.len()),
+        RestoreWhat::Tables { .. } => count(tables.len(), "table", "tables"),
+        RestoreWhat::Rows { table, keys } => format!("{} of {table}", count(keys.len(), "row", "rows")),
     }
 }
 

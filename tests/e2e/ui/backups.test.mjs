@@ -327,6 +327,30 @@ test("how they are kept: numbers, a folder, a time of day; what is wrong is said
   assert.match(await mark(page, "next-title").textContent(), /03:30/);
 });
 
+test("a backup that begins after one went back moves nothing, and one that does not begin is told", async () => {
+  const begin = async (scenario) => {
+    const page = await visit("#/environment/production/overview", { scenario });
+    await mark(page, "panel-backups").click();
+    await take(page);
+    await fits(page);
+    await mark(page, "take-start").click();
+    await page.goBack();
+    await mark(page, "elsewhere-follow").waitFor();
+    assert.match(page.url(), /overview$/, "the page under the hands stays");
+    return page;
+  };
+  const begun = await begin("late");
+  await begun.getByText("The run has begun.").waitFor();
+  await mark(begun, "elsewhere-follow").click();
+  await begun.waitForFunction(() => location.hash.includes("/run/"));
+
+  const failed = await begin("late-fails");
+  assert.equal(await mark(failed, "failure").count(), 0);
+  await failed.getByText("The database does not answer.").waitFor();
+  await mark(failed, "elsewhere-follow").click();
+  await mark(failed, "failure").getByText("The database does not answer.").waitFor();
+});
+
 test("what was said of one environment does not stand over another one's page", async () => {
   const page = await visit(panel);
   await mark(page, "backups-keep").click();

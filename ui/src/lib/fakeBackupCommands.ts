@@ -241,6 +241,8 @@ export function backupCommands(lent: Shell): Pick<typeof shell, Names> {
       });
     },
     async backupStart(id, request) {
+      if (scenario.startsWith("late")) await wait(1_500);
+      if (scenario === "late-fails") return fail("DRY-1102", "The database does not answer.");
       const world = worldOf(id);
       drawn += 1;
       const found = backups.backup(world, `b-made-${drawn}`, request.kind, 0, {

@@ -95,24 +95,48 @@ export class Console {
    * elsewhere neither moves the page under their hands nor puts its failure on another one: a notice leads there.
    */
   async press<T>(work: (lead: Lead) => Promise<T>): Promise<T | null> {
-    const from = this.navigation.place;
-    const isHere = () => from === null || this.navigation.isAt(from);
     this.#trouble = null;
-    const lead: Lead = (place) => {
-      const here = isHere();
-      if (here) this.go(place);
-      else this.#elsewhere = [...this.#elsewhere, { place, trouble: null }];
-      return here;
-    };
+    const from = this.#from();
     try {
-      return await work(lead);
+      return await work(from.lead);
     } catch (thrown) {
-      const trouble = troubleOf(thrown);
-      if (from === null || isHere()) this.#trouble = trouble;
-      else this.#elsewhere = [...this.#elsewhere, { place: from, trouble }];
-      if (trouble.code === "DRY-1231") void this.freezes.reading.read();
+      this.#trouble = from.told(troubleOf(thrown));
       return null;
     }
+  }
+
+  /**
+   * Begins what a dialog asks for, and goes where it answers. Answers the failure, for the dialog to show; one that is
+   * left meanwhile has a notice instead, like everything that `press` runs.
+   */
+  async begin(work: () => Promise<Place>): Promise<Trouble | null> {
+    const from = this.#from();
+    try {
+      from.lead(await work());
+      return null;
+    } catch (thrown) {
+      return from.told(troubleOf(thrown));
+    }
+  }
+
+  /** Where something is begun: how it leads on, and how its failure is told. */
+  #from(): { lead: Lead; told: (trouble: Trouble) => Trouble | null } {
+    const from = this.navigation.heading;
+    const isHere = () => from === null || this.navigation.isAt(from);
+    return {
+      lead: (place) => {
+        const here = isHere();
+        if (here) this.go(place);
+        else this.#elsewhere = [...this.#elsewhere, { place, trouble: null }];
+        return here;
+      },
+      told: (trouble) => {
+        if (trouble.code === "DRY-1231") void this.freezes.reading.read();
+        if (from === null || isHere()) return trouble;
+        this.#elsewhere = [...this.#elsewhere, { place: from, trouble }];
+        return null;
+      },
+    };
   }
 
   /** Goes to where something ended, and shows there why it failed. */

@@ -127,7 +127,7 @@ impl Restore {
         Ok(format!(
             "{} tables and {} rows are as they were",
             self.tables.len(),
-            self.opened.stored.manifest.rows()
+            whole(self.opened.stored.manifest.rows())
         ))
     }
 

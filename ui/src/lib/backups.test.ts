@@ -158,6 +158,11 @@ describe("a restore in words", () => {
     expect(objectOf({ kind: "rows", table: users, keys: [["1"], ["2"]] }, view(), now)).toBe(
       "2 rows of users of 14:02",
     );
+    const dump = { ...view(), imported: "imported from nightly.dump" };
+    expect(objectOf({ kind: "everything" }, dump, now)).toBe("the deep backup imported from nightly.dump");
+    expect(objectOf({ kind: "tables", tables: [users] }, dump, now)).toBe(
+      "table users of the backup imported from nightly.dump",
+    );
     expect(placeOf({ kind: "swap" }, "production")).toBe("over production");
     expect(placeOf({ kind: "new_database", name: "shop_2" }, "production")).toBe("into a new database shop_2");
   });

@@ -19,15 +19,17 @@ export function keysIn(text: string): string[][] {
 /** What of a backup is restored, as the object of a sentence: `3 tables of 14:02`. */
 export function objectOf(what: RestoreWhat, backup: BackupView, now: number): string {
   const at = takenAt(backup.taken_at, now);
+  // When a dump was made is only what its header says: its name tells more.
+  const from = backup.imported === null ? `of ${at}` : `of the backup ${backup.imported}`;
   switch (what.kind) {
     case "everything":
-      return `the ${backup.kind} backup of ${at}`;
+      return `the ${backup.kind} backup ${backup.imported ?? `of ${at}`}`;
     case "tables":
       return what.tables.length === 1 && what.tables[0] !== undefined
-        ? `table ${tableWords(what.tables[0])} of ${at}`
-        : `${whole(what.tables.length)} tables of ${at}`;
+        ? `table ${tableWords(what.tables[0])} ${from}`
+        : `${whole(what.tables.length)} tables ${from}`;
     case "rows":
-      return `${count(what.keys.length, "row")} of ${tableWords(what.table)} of ${at}`;
+      return `${count(what.keys.length, "row")} of ${tableWords(what.table)} ${from}`;
   }
 }
 

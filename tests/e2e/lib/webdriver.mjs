@@ -1,5 +1,6 @@
 // A small W3C WebDriver client for the real window: tauri-driver in front of WebKitWebDriver.
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -22,15 +23,18 @@ export const KEY = {
   space: " ",
 };
 
-function freePort() {
-  return new Promise((done, failed) => {
-    const server = createServer();
-    server.once("error", failed);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => done(port));
+/** A free port below those of outgoing connections: one of these would be taken before its server listens. */
+async function freePort() {
+  for (let tries = 0; tries < 1000; tries += 1) {
+    const port = randomInt(15_000, 32_000);
+    const isFree = await new Promise((done) => {
+      const server = createServer();
+      server.once("error", () => done(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => done(true)));
     });
-  });
+    if (isFree) return port;
+  }
+  throw new Error("no free port on loopback between 15000 and 32000");
 }
 
 export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));

@@ -1,7 +1,7 @@
 //! A dry run cannot commit: whatever a script does, the target is afterwards as it was, and the report is
 //! right or says that it does not know.
 
-use super::harness::{Bench, Project, development, everything, recorded, target, text};
+use super::harness::{Bench, Project, development, everything, is_held_up, recorded, target, text};
 use drydock_engine::domain::change_set::Tried;
 use drydock_engine::domain::environment::Tier;
 use drydock_engine::domain::run::RunStatus;
@@ -325,7 +325,7 @@ async fn a_line_that_goes_dead_in_a_dry_run_is_told_and_blames_no_migration() {
         .await
         .unwrap();
     let run = bench.engine.start_dry_run(&target, &review.plan.id).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    is_held_up(&url).await;
     let struck = Instant::now();
     line.fault(Fault::Blackhole);
     let run = bench.engine.wait_run(&run.id, &mut |_| {}).await.unwrap();

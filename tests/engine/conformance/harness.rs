@@ -14,6 +14,7 @@ use drydock_lab::{Answer, Postgres, PrismaPeer, Version};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// A migrations folder of one test.
 pub struct Project {
@@ -200,6 +201,16 @@ pub async fn text(url: &str, sql: &str) -> String {
         .unwrap();
     connection.close().await.unwrap();
     row.get(0)
+}
+
+/// Waits until a session of ours waits for a lock, or sleeps as its script says.
+pub async fn is_held_up(url: &str) {
+    let held_up = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'drydock %' AND state = 'active' AND (wait_event_type = 'Lock' OR wait_event = 'PgSleep')";
+    let until = Instant::now() + Duration::from_secs(60);
+    while text(url, held_up).await != "1" {
+        assert!(Instant::now() < until, "nothing of ours waits on the server");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// All ledger rows, oldest first.

@@ -1,13 +1,17 @@
 //! Locks: Prisma's own, those of the application, and stopping while something is waited for.
 
-use super::harness::{Bench, Project, connect, development, failure_of, recorded, said, start, text, watch};
+use super::harness::{
+    Bench, Project, connect, development, failure_of, is_held_up, recorded, said, start, text, watch,
+};
 use drydock_engine::domain::FailureCode;
 use drydock_engine::domain::migration::MigrationState;
 use drydock_engine::domain::plan::PlanPurpose;
-use drydock_engine::domain::run::{RunEventKind, RunStatus, StepStatus};
+use drydock_engine::domain::run::{RunEvent, RunEventKind, RunStatus, StepStatus};
 use drydock_lab::Version;
 use sqlx::PgConnection;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 const INIT: (&str, &str) = ("01_init", "CREATE TABLE a (id int PRIMARY KEY);");
 
@@ -142,30 +146,29 @@ async fn a_table_held_by_the_application_is_waited_for_in_short_tries_until_it_i
         target.rules.lock_retries = 20;
         let review = bench.engine.plan_create(&target, PlanPurpose::ApplyPending).await.unwrap();
         let accepted = start(&bench.engine, &target, &review).await.unwrap();
+        // It is held until a second try, with the blocker shown, was seen.
+        let second_try = Arc::new(Notify::new());
+        let seen = second_try.clone();
         let release = tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(2_500)).await;
+            let told = tokio::time::timeout(Duration::from_secs(60), seen.notified()).await;
             run(&mut holder, "COMMIT").await;
+            told.is_ok()
         });
-        let (ours, events) = watch(&bench.engine, &accepted).await;
-        release.await.unwrap();
-        assert_eq!(ours.status, RunStatus::Succeeded, "{mode}: {ours:?}");
-        let tries: Vec<u32> = events
-            .iter()
-            .filter_map(|event| match &event.what {
-                RunEventKind::Waiting { blockers, attempt, .. }
-                    if blockers.iter().any(|blocker| {
-                        blocker.application == "the application" && blocker.relation.as_deref() == Some("a")
-                    }) =>
-                {
-                    Some(*attempt)
-                }
-                _ => None,
-            })
-            .collect();
+        let mut see = |event: RunEvent| {
+            if let RunEventKind::Waiting { blockers, attempt: 2.., .. } = event.what
+                && blockers.iter().any(|blocker| {
+                    blocker.application == "the application" && blocker.relation.as_deref() == Some("a")
+                })
+            {
+                second_try.notify_one();
+            }
+        };
+        let ours = bench.engine.wait_run(&accepted.id, &mut see).await.unwrap();
         assert!(
-            tries.iter().max() >= Some(&2),
-            "{mode}: it was taken back and tried again, the blocker shown: {tries:?}"
+            release.await.unwrap(),
+            "{mode}: it was not taken back and tried again, with the blocker shown"
         );
+        assert_eq!(ours.status, RunStatus::Succeeded, "{mode}: {ours:?}");
         let rows = recorded(&url).await;
         assert!(rows.len() == 2 && rows.iter().all(|row| row.finished && row.steps == 1), "{mode}: {rows:?}");
     }
@@ -219,7 +222,7 @@ async fn cancelling_stops_within_two_seconds_and_says_what_stayed() {
         target.rules.lock_timeout_ms = 60_000;
         let review = bench.engine.plan_create(&target, PlanPurpose::ApplyPending).await.unwrap();
         let accepted = start(&bench.engine, &target, &review).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(900)).await;
+        is_held_up(&url).await;
         let asked = Instant::now();
         bench.engine.cancel_run(&accepted.id).unwrap();
         let (ours, _) = watch(&bench.engine, &accepted).await;

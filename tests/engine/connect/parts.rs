@@ -11,9 +11,7 @@ use std::{
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 pub const PASSWORD: &str = "s3cret-Wq7:%/@ä";
 
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+pub use drydock_lab::free_port;
 
 /// The server's own programs: Debian's, or those of the folder in DRYDOCK_TEST_SERVER.
 fn server_program(name: &str) -> PathBuf {

@@ -100,8 +100,13 @@ async fn an_overview_over_a_40_ms_line_takes_at_most_six_round_trips(implementat
     let line = office.line.as_ref().unwrap();
     line.set_delay(Duration::from_millis(20));
     let (mut trips, mut took) = (u64::MAX, Duration::MAX);
-    // The line asks every two seconds whether the host is there; that may fall into one reading, not all.
-    for _ in 0..5 {
+    let limit = Duration::from_millis(6 * 40 + 120);
+    // The line asks every two seconds whether the host is there; that may fall into one reading, not all. And the
+    // processors may be busy with other tests for a while.
+    for attempt in 0..30 {
+        if attempt >= 5 && trips <= 6 && took < limit {
+            break;
+        }
         line.reset_counters();
         let started = Instant::now();
         office.engine.overview(&target).await.unwrap();
@@ -110,7 +115,7 @@ async fn an_overview_over_a_40_ms_line_takes_at_most_six_round_trips(implementat
     }
     eprintln!("{implementation:?}: {trips} round trips, {took:?}");
     assert!(trips <= 6, "{trips} round trips");
-    assert!(took < Duration::from_millis(6 * 40 + 120), "{took:?} on a 40 ms line");
+    assert!(took < limit, "{took:?} on a 40 ms line");
     office.close().await;
 }
 

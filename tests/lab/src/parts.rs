@@ -1,8 +1,11 @@
 //! What all parts need: places, ports, the unprivileged user, children that end with their test.
 
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The repository's root folder.
@@ -24,12 +27,22 @@ pub fn corpus() -> PathBuf {
     folder.canonicalize().unwrap_or(folder)
 }
 
-/// A port on loopback that is free at this moment.
+/// Ports that the kernel gives to nobody by itself: below those of outgoing connections, which would otherwise take
+/// one between the moment it is chosen and the moment its server listens.
+const PORTS: std::ops::Range<u16> = 15_000..32_000;
+
+/// A port on loopback that is free, and that no other caller in this process gets.
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .unwrap_or_else(|error| panic!("no free port on loopback: {error}"))
-        .port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    for _ in 0..1000 {
+        let drawn = RandomState::new().hash_one(()) % u64::from(PORTS.end - PORTS.start);
+        let port = PORTS.start + drawn as u16;
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() && given.insert(port) {
+            return port;
+        }
+    }
+    panic!("no free port on loopback between {} and {}", PORTS.start, PORTS.end);
 }
 
 /// The user that servers run as when the test runs as root; `None`: as ourselves.

@@ -62,13 +62,17 @@ async fn the_slow_line_delays_counts_and_breaks() {
     let server = Postgres::start(Version::Debian15);
     let line = Slow::start(server.port(), Duration::from_millis(20));
     let mut connection = PgConnection::connect(&line.through(&server.url("postgres"))).await.unwrap();
-    line.reset_counters();
-    let started = Instant::now();
+    let mut took = Duration::MAX;
+    // The quickest of some: the processors may be busy with other tests for a while.
     for _ in 0..5 {
-        sqlx::raw_sql("SELECT 1").execute(&mut connection).await.unwrap();
+        line.reset_counters();
+        let started = Instant::now();
+        for _ in 0..5 {
+            sqlx::raw_sql("SELECT 1").execute(&mut connection).await.unwrap();
+        }
+        took = took.min(started.elapsed());
+        assert_eq!(line.round_trips(), 5);
     }
-    let took = started.elapsed();
-    assert_eq!(line.round_trips(), 5);
     assert!(
         took >= Duration::from_millis(200) && took < Duration::from_millis(600),
         "5 x 40 ms took {took:?}"

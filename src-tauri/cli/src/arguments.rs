@@ -223,8 +223,9 @@ pub enum Command {
         /// Only the rows of these tables.
         #[arg(long, value_name = "TABLE", value_delimiter = ',')]
         tables: Vec<String>,
-        /// Into a new database of this name on the target's server. Nothing that is there is touched.
-        #[arg(long, value_name = "NAME", conflicts_with_all = ["tables", "swap"])]
+        /// Into a new database of this name on the target's server. Nothing that is there is touched. With some tables
+        /// only, the others are made and stay empty.
+        #[arg(long, value_name = "NAME", conflicts_with = "swap")]
         into: Option<String>,
         /// Into a new database that then gets the target's name; the one that is there is kept under another, and its
         /// sessions are cut.

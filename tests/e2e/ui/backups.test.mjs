@@ -507,7 +507,7 @@ test("a new database beside the target is an environment with one press", async 
   assert.equal(await mark(page, "banner-name").textContent(), "atelier_look");
 });
 
-test("restore by keyboard: some tables make no database, everything does, Esc keeps all", async () => {
+test("restore by keyboard: some tables or everything into a new database, Esc keeps all", async () => {
   const page = await visit(opened);
   await mark(page, "backup-restore").focus();
   await page.keyboard.press("Enter");
@@ -527,7 +527,11 @@ test("restore by keyboard: some tables make no database, everything does, Esc ke
   await mark(page, "into-target").waitFor();
   assert.equal(await focusedOn(page, "testid"), "into-target");
   assert.ok(await mark(page, "into-swap").isDisabled(), "only everything can be swapped");
-  assert.ok(await mark(page, "into-new_database").isDisabled(), "only everything makes a database");
+  await page.getByText("Tables that are not chosen are made and stay empty.").waitFor();
+  await page.keyboard.press("ArrowUp");
+  assert.ok(await mark(page, "into-new_database").isChecked());
+  await judge(page, "restore-tables-new");
+  await page.keyboard.press("ArrowDown");
   await mark(page, "restore-back").click();
   await mark(page, "restore-back").click();
   await mark(page, "restore-everything").focus();

@@ -117,6 +117,16 @@ async fn a_backup_becomes_a_new_database_equal_in_everything() {
         // What it gives next is what the old one would have given.
         let values = next_values(&mut copy).await;
         assert_eq!(values, "128 77 10");
+        // Every second table alone, among all else that there is.
+        let detail = bench.engine.backup(&backup.id).await.unwrap();
+        let tables: Vec<TableName> = detail.tables.iter().map(|table| table.table.clone()).step_by(2).collect();
+        assert!(tables.len() > 5, "{tables:?}");
+        let half = RestoreRequest { what: RestoreWhat::Tables { tables }, ..wish(&backup.id, named("half")) };
+        let done = restored(&bench, &target, half).await;
+        let note = done.steps.iter().find(|step| step.verb == "Restore").unwrap().note.clone().unwrap();
+        assert!(note.contains("the other tables are empty"), "{note}");
+        eprintln!("{version:?}: {note}");
+        run(&mut connection, "DROP DATABASE half").await;
         // The name is taken now, before anything is made.
         let taken = closed(&bench, &target, &backup.id, &named("Torture \"copy\"")).await;
         assert!(taken.contains("already"), "{taken}");
@@ -376,12 +386,6 @@ async fn what_makes_no_exact_database_is_refused_in_words() {
     let (whole, _) = bench.proven(&target, deep()).await;
     for into in [named("copy"), RestoreInto::Swap] {
         assert!(closed(&bench, &target, &rows.id, &into).await.contains("quick"));
-        let what = RestoreWhat::Tables { tables: vec![TableName::new("public", "users")] };
-        let some = RestoreRequest { what, ..wish(&whole.id, into) };
-        assert_eq!(
-            bench.engine.restore_plan(&target, some).await.unwrap_err().code,
-            FailureCode::RestoreRefused
-        );
     }
     assert!(closed(&bench, &target, &part.id, &RestoreInto::Swap).await.contains("whole database"));
     for name in ["", " copy", "postgres", "shop", &"n".repeat(64)] {
@@ -426,6 +430,71 @@ async fn a_backup_of_some_schemas_becomes_a_database_of_just_these() {
     let notes = bench.newest(&target).await.id;
     let failure = fails(&bench, &target, &notes, named("notes"), &before).await;
     assert!(failure.why.as_ref().unwrap().contains("clients"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn some_tables_of_a_backup_become_a_database_where_the_others_are_empty() {
+    for version in [Version::Debian15, Version::Toolkit18] {
+        let bench = Bench::start_on(version).await;
+        let (target, mut connection) = bench
+            .base(
+                "shop",
+                "CREATE TABLE clients (id int PRIMARY KEY, name text);
+                 CREATE TABLE orders (id serial PRIMARY KEY, client int CONSTRAINT \"Of client\" REFERENCES clients, total int CHECK (total > 0));
+                 COMMENT ON CONSTRAINT \"Of client\" ON orders IS 'who pays';
+                 CREATE TABLE lines (id int PRIMARY KEY, belongs_to int CONSTRAINT of_order REFERENCES orders ON DELETE CASCADE);
+                 CREATE VIEW totals AS SELECT c.name, sum(total) FROM orders JOIN clients c ON c.id = client GROUP BY 1;
+                 INSERT INTO clients VALUES (1, 'acme'); INSERT INTO orders (client, total) VALUES (1, 3), (1, 4); INSERT INTO lines VALUES (1, 1)",
+            )
+            .await;
+        let (backup, _) = bench.proven(&target, deep()).await;
+        run(&mut connection, "DELETE FROM orders").await;
+        let before = State::read(&mut connection).await;
+        let of = |names: &[&str], into: &str| RestoreRequest {
+            what: RestoreWhat::Tables {
+                tables: names.iter().map(|name| TableName::new("public", *name)).collect(),
+            },
+            ..wish(&backup.id, named(into))
+        };
+        let counts = "SELECT concat_ws(' ', (SELECT count(*) FROM clients), (SELECT count(*) FROM orders), (SELECT count(*) FROM lines))";
+        let references = "SELECT conname::text FROM pg_constraint WHERE contype = 'f' ORDER BY 1";
+
+        // Alone, its rows lead to clients that are not there.
+        let review = bench.engine.restore_plan(&target, of(&["orders"], "alone")).await.unwrap();
+        assert!(review.plan.findings.iter().any(|finding| finding.check == "chosen"), "{review:#?}");
+        let done = confirmed(&bench, &target, &review).await;
+        let note = done.steps.iter().find(|step| step.verb == "Restore").unwrap().note.clone().unwrap();
+        assert_eq!(done.status, RunStatus::Succeeded, "{:#?}", done.failure);
+        assert!(note.contains("1 table and 2 rows are as they were; the other tables are empty"), "{note}");
+        assert!(note.contains("left out: 1 reference to rows that are not in it (\"Of client\")"), "{note}");
+        let mut alone = bench.server.connect("alone").await;
+        assert_eq!(one(&mut alone, counts).await, "0 2 0");
+        assert_eq!(lines(&mut alone, references).await, ["of_order"], "what holds is there");
+        assert_eq!(one(&mut alone, "SELECT nextval('orders_id_seq')::text").await, "3");
+        assert_eq!(one(&mut alone, "SELECT count(*)::text FROM totals").await, "0");
+
+        // Together, every reference holds, and the schema is what was stored.
+        let both = restored(&bench, &target, of(&["orders", "clients"], "both")).await;
+        let note = both.steps.iter().find(|step| step.verb == "Restore").unwrap().note.clone().unwrap();
+        assert!(note.contains("and so is the schema around them"), "{note}");
+        let mut both = bench.server.connect("both").await;
+        assert_eq!(one(&mut both, counts).await, "1 2 0");
+        assert_eq!(lines(&mut both, references).await, ["Of client", "of_order"]);
+        let comment =
+            "SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conname = 'Of client'";
+        assert_eq!(one(&mut both, comment).await, "who pays");
+
+        // Nothing that was there was touched; rows by key make no database, and some tables take nobody's place.
+        State::read(&mut connection).await.is_as(&before);
+        let keyed =
+            RestoreWhat::Rows { table: TableName::new("public", "orders"), keys: vec![vec!["1".to_owned()]] };
+        for (what, into) in [(keyed, named("rows")), (of(&["orders"], "x").what, RestoreInto::Swap)] {
+            let request = RestoreRequest { what, ..wish(&backup.id, into) };
+            let refused = bench.engine.restore_plan(&target, request).await.unwrap_err();
+            assert_eq!(refused.code, FailureCode::RestoreRefused, "{refused:?}");
+        }
+        assert_eq!(databases(&mut connection).await, ["alone", "both", "postgres", "shop"]);
+    }
 }
 
 /// Fails where the step says it does, leaves nothing, and the target is as it was.

@@ -94,8 +94,11 @@ function loss(scenario: string, request: RestoreRequest): RestoreLoss {
       {
         into: { kind: "new_database", name: "atelier_restored" },
         title: "Into a new database",
-        detail: "Nothing that is there is touched. The app goes on with the old one.",
-        closed: whole ? null : "Only everything of a deep backup makes a database.",
+        detail: `Nothing that is there is touched. The app goes on with the old one.${what.kind === "tables" ? " Tables that are not chosen are made and stay empty." : ""}`,
+        closed:
+          what.kind === "rows"
+            ? "Single rows go back to where they were. Choose their table for a new database."
+            : null,
       },
     ],
     read_at: ago(0),

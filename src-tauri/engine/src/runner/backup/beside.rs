@@ -50,7 +50,7 @@ pub async fn outside(connector: &Connector, application: &str) -> Result<Session
     .next("Let this login connect to one of them, or restore in place."))
 }
 
-/// Reads all of a backup into a new, empty database and compares it; answers what was restored, in words.
+/// Reads a backup into a new, empty database and compares it; answers what was restored, in words.
 ///
 /// # Errors
 /// Anything that keeps it from being exactly what was stored. The database is to be dropped then.
@@ -64,10 +64,12 @@ pub async fn fill(
     let connection = &mut session.connection;
     send(connection, "SET statement_timeout = 0".to_owned()).await.map_err(server)?;
     send(connection, "BEGIN ISOLATION LEVEL READ COMMITTED".to_owned()).await.map_err(server)?;
-    let words = restore.fill(connection, events, index).await?;
+    let (words, left_out) = restore.fill(connection, events, index).await?;
     send(connection, "COMMIT".to_owned()).await.map_err(server)?;
     let manifest = &restore.opened.stored.manifest;
-    let gap = if manifest.scope == BackupScope::Whole {
+    let gap = if left_out.is_some() {
+        left_out
+    } else if manifest.scope == BackupScope::Whole {
         let found = schema::compared(connection, manifest, restore.catalogue.clone(), "this server")
             .await
             .map_err(server)?;

@@ -3,6 +3,7 @@
 
 use super::Meter;
 use super::foreign::Intake;
+use super::selection::Selection;
 use crate::adapters::backups::{ARCHIVE, BackupKey, Chunks, ROWS, Stored};
 use crate::adapters::dumps::{Archive, ArchiveWish};
 use crate::adapters::postgres::backup::copy_in;
@@ -196,6 +197,8 @@ pub enum Manners<'a> {
     },
     /// In one transaction of the caller: the first error ends it.
     Strict,
+    /// The same, with the rows of some tables only.
+    Selected(&'a mut Selection),
 }
 
 /// Loads the parts of a dump.
@@ -231,6 +234,7 @@ pub async fn load(
                         let maker = if clean { &mut **admin } else { &mut *connection };
                         script::send(maker, sql).await
                     }
+                    Manners::Selected(selection) => selection.send(connection, &sql).await,
                     _ => {
                         clean = clean && makes_nothing(&sql);
                         script::send(connection, sql.clone()).await
@@ -244,6 +248,12 @@ pub async fn load(
                 if let Manners::Scratch { intake: Some(intake), .. } = &mut manners {
                     intake.fills(&sql)?;
                 }
+                if let Manners::Selected(selection) = &mut manners
+                    && !selection.wants(&sql)
+                {
+                    pass_over(parts).await?;
+                    continue;
+                }
                 clean = false;
                 if let Err(error) = copy(connection, &sql, parts, meter).await? {
                     note(&mut loaded, &manners, &sql, &error)?;
@@ -255,6 +265,12 @@ pub async fn load(
         }
     }
     Ok(loaded)
+}
+
+/// Reads to the end of rows that nobody wants.
+pub(super) async fn pass_over(parts: &mut Parts) -> Result<(), Failure> {
+    while !matches!(parts.next().await?, None | Some(Part::CopyEnd)) {}
+    Ok(())
 }
 
 /// Sends the rows that follow; they are read to their end also when the server refuses them.
@@ -292,7 +308,7 @@ fn note(loaded: &mut Loaded, manners: &Manners<'_>, sql: &str, error: &sqlx::Err
     }
     let line = format!("{}: {}", first_line(sql), told.why.unwrap_or(told.what));
     match manners {
-        Manners::Strict => {
+        Manners::Strict | Manners::Selected(_) => {
             return Err(Failure::new(
                 FailureCode::RestoreDiffers,
                 "A statement of the backup cannot run here.",

@@ -16,6 +16,7 @@ mod reading;
 pub mod restore;
 pub mod rows;
 pub mod schema;
+pub mod selection;
 pub mod sums;
 mod take;
 

@@ -1,7 +1,7 @@
 //! The rows of some tables of a backup, table by table as they lie in it. An archive is read once for all of them.
 
 use super::Meter;
-use super::load::{Opened, Parts, Source, copy_segment};
+use super::load::{Opened, Parts, Source, copy_segment, pass_over};
 use crate::adapters::dumps::ArchiveWish;
 use crate::adapters::postgres::backup::copy_in;
 use crate::adapters::postgres::failure::failure;
@@ -156,10 +156,4 @@ fn in_order(table: &StoredTable, names: &[String]) -> Result<Vec<StoredColumn>, 
         format!("The archive holds other columns of {} than its manifest says.", table.table),
     )
     .unchanged("All of it was taken back; nothing has changed."))
-}
-
-/// Reads to the end of rows that nobody wants.
-async fn pass_over(parts: &mut Parts) -> Result<(), Failure> {
-    while !matches!(parts.next().await?, None | Some(Part::CopyEnd)) {}
-    Ok(())
 }

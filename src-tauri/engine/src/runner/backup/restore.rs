@@ -5,6 +5,7 @@ use super::Meter;
 use super::indexes::Indexes;
 use super::load::{Manners, Opened, Parts, Source, load};
 use super::rows::{Aside, empty, read_in, set_sequences};
+use super::selection::Selection;
 use super::sums::{self, Summed};
 use crate::adapters::dumps::ArchiveWish;
 use crate::adapters::postgres::capture::PINNED;
@@ -15,7 +16,7 @@ use crate::adapters::postgres::{backup, clear, row_hash};
 use crate::adapters::sandbox::Toolkit;
 use crate::domain::backup::{HashDefinition, RestoreWhat, StoredSequence, StoredTable, TableName};
 use crate::domain::catalogue::Catalogue;
-use crate::domain::words::whole;
+use crate::domain::words::{count, whole};
 use crate::domain::{Failure, FailureCode};
 use crate::planner::rebuild::{self, Rebuild};
 use crate::runner::events::Stream;
@@ -73,8 +74,8 @@ impl Restore {
         }
     }
 
-    /// Reads all of a deep backup into an empty database, inside of an open transaction, and compares it; answers what
-    /// was restored, in words.
+    /// Reads a deep backup into an empty database, inside of an open transaction, and compares it: all of it, or with
+    /// the rows of the chosen tables only. Answers what was restored, and what was left out, in words.
     ///
     /// # Errors
     /// As [`Restore::run`].
@@ -83,9 +84,15 @@ impl Restore {
         connection: &mut PgConnection,
         events: &Stream,
         index: u32,
-    ) -> Result<String, Failure> {
+    ) -> Result<(String, Option<String>), Failure> {
         self.begin(connection).await?;
-        self.read_all(connection, &Meter::new(events, index, "restored", 0.0, self.tables.len())).await
+        let meter = Meter::new(events, index, "restored", 0.0, self.tables.len());
+        if self.what == RestoreWhat::Everything {
+            return Ok((self.read_all(connection, Manners::Strict, &meter).await?, None));
+        }
+        let mut selection = Selection::of(self.tables.iter().map(|table| table.table.clone()).collect());
+        let words = self.read_all(connection, Manners::Selected(&mut selection), &meter).await?;
+        Ok((format!("{words}; the other tables are empty"), selection.end()?))
     }
 
     async fn begin(&self, connection: &mut PgConnection) -> Result<(), Failure> {
@@ -99,16 +106,21 @@ impl Restore {
         for sql in clear::drops(connection, &self.schemas).await.map_err(|error| told(&error))? {
             send(connection, sql).await.map_err(|error| told(&error))?;
         }
-        let words = self.read_all(connection, meter).await?;
+        let words = self.read_all(connection, Manners::Strict, meter).await?;
         Ok(format!("{words}; the schema around them came from the backup without an error"))
     }
 
-    /// Reads all of a deep backup in, and compares it.
-    async fn read_all(&self, connection: &mut PgConnection, meter: &Meter<'_>) -> Result<String, Failure> {
+    /// Reads a deep backup in, and compares it.
+    async fn read_all(
+        &self,
+        connection: &mut PgConnection,
+        manners: Manners<'_>,
+        meter: &Meter<'_>,
+    ) -> Result<String, Failure> {
         let toolkit = self.toolkit.as_ref().ok_or_else(no_toolkit)?;
         let wish = ArchiveWish { with_owners: self.with_owners, ..ArchiveWish::default() };
         let source = Source::of_deep(&self.opened.stored, &self.opened.key, toolkit, &wish)?;
-        load(connection, &mut Parts::new(source), Manners::Strict, meter).await?;
+        load(connection, &mut Parts::new(source), manners, meter).await?;
         // The dump made settings of its own.
         send(
             connection,
@@ -125,9 +137,9 @@ impl Restore {
             }
         }
         Ok(format!(
-            "{} tables and {} rows are as they were",
-            self.tables.len(),
-            whole(self.opened.stored.manifest.rows())
+            "{} and {} are as they were",
+            count(self.tables.len(), "table", "tables"),
+            count(self.tables.iter().map(|table| table.rows).sum::<u64>(), "row", "rows")
         ))
     }
 

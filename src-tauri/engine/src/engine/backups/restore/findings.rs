@@ -3,7 +3,7 @@
 use super::looking::Looked;
 use super::words::row_changes;
 use crate::adapters::postgres::databases::Connected;
-use crate::domain::backup::{BackupScope, Beside, RestoreInto, RestoreRequest};
+use crate::domain::backup::{BackupScope, Beside, RestoreInto, RestoreRequest, RestoreWhat};
 use crate::domain::words::count;
 use crate::domain::{Finding, Outcome};
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// All of it.
 pub(super) fn findings(looked: &Looked, request: &RestoreRequest, beside: Option<&Beside>) -> Vec<Finding> {
     if let (RestoreInto::NewDatabase { .. }, Some(beside)) = (&request.into, beside) {
-        return of_new(looked, beside);
+        return of_new(looked, &request.what, beside);
     }
     let mut findings = Vec::new();
     let totals = &looked.loss.totals;
@@ -67,13 +67,20 @@ pub(super) fn findings(looked: &Looked, request: &RestoreRequest, beside: Option
 }
 
 /// What a new database does not have.
-fn of_new(looked: &Looked, beside: &Beside) -> Vec<Finding> {
+fn of_new(looked: &Looked, what: &RestoreWhat, beside: &Beside) -> Vec<Finding> {
     let mut findings = Vec::new();
     if looked.opened.stored.manifest.scope != BackupScope::Whole {
         findings.push(Finding::new(
             "part",
             Outcome::Warn,
             "Only part of a database is in this backup: its rows are compared, its schema is not.",
+        ));
+    }
+    if matches!(what, RestoreWhat::Tables { .. }) {
+        findings.push(Finding::new(
+            "chosen",
+            Outcome::Warn,
+            "Tables that are not chosen are made and stay empty. References to rows that are not there are left out, and named at the end.",
         ));
     }
     if !beside.with_owners {

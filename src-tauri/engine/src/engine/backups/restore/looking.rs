@@ -146,7 +146,7 @@ impl Engine {
             .map_or(0, |facts| facts.sessions);
         let (headline, lead) = words(manifest, &totals);
         let around = Around::read(connector, &mut connection, manifest, &identity).await;
-        let ways = ways(manifest, &obstacles, (whole, everything), &identity.database, &around);
+        let ways = ways(manifest, &obstacles, (whole, &request.what), &identity.database, &around);
         let schemas = if whole { inventory.schemas.clone() } else { Vec::new() };
         Ok(Looked {
             empty: !inventory.relations.iter().any(|relation| relation.kind == "r"),

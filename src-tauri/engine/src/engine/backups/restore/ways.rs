@@ -4,14 +4,14 @@ use super::around::Around;
 use super::words::at;
 use crate::adapters::postgres::databases::Surroundings;
 use crate::domain::Failure;
-use crate::domain::backup::{BackupKind, Manifest, RestoreInto, RestoreWay};
+use crate::domain::backup::{BackupKind, Manifest, RestoreInto, RestoreWay, RestoreWhat};
 use crate::planner::backup::size_words;
 
-/// All of them, in the order they are shown. `whole`: the whole database; `everything`: all that is in the backup.
+/// All of them, in the order they are shown. `whole`: it is the whole database.
 pub(super) fn ways(
     manifest: &Manifest,
     obstacles: &[String],
-    (whole, everything): (bool, bool),
+    (whole, what): (bool, &RestoreWhat),
     database: &str,
     around: &Around,
 ) -> Vec<RestoreWay> {
@@ -49,25 +49,28 @@ pub(super) fn ways(
             into: RestoreInto::NewDatabase { name: around.free_name(database, manifest.snapshot_at) },
             title: "Into a new database".to_owned(),
             detail: format!(
-                "Nothing that is there is touched, and the application goes on with the old one. It gets its name when all of it is in and was compared. {room}"
+                "Nothing that is there is touched, and the application goes on with the old one. It gets its name when all of it is in and was compared.{} {room}",
+                match what {
+                    RestoreWhat::Tables { .. } => " Tables that are not chosen are made and stay empty.",
+                    RestoreWhat::Everything | RestoreWhat::Rows { .. } => "",
+                }
             ),
-            closed: closed_new(manifest, everything, around),
+            closed: closed_new(manifest, what, around),
         },
     ]
 }
 
 /// Why no database can be made from the backup.
-pub(super) fn closed_new(manifest: &Manifest, everything: bool, around: &Around) -> Option<String> {
+pub(super) fn closed_new(manifest: &Manifest, what: &RestoreWhat, around: &Around) -> Option<String> {
     if manifest.kind == BackupKind::Quick {
         return Some(
             "A quick backup holds rows; keys, defaults and rights of their tables are not all in it, so no exact database can be made. Use a deep one."
                 .to_owned(),
         );
     }
-    if !everything {
+    if matches!(what, RestoreWhat::Rows { .. }) {
         return Some(
-            "Only everything of a deep backup makes a database. Choose everything, and copy what is needed from there."
-                .to_owned(),
+            "Single rows go back to where they were. Choose their table for a new database.".to_owned(),
         );
     }
     if let Some(platform @ "Supabase") = around.managed {
@@ -95,7 +98,7 @@ pub(super) fn closed_new(manifest: &Manifest, everything: bool, around: &Around)
 }
 
 fn closed_swap(manifest: &Manifest, whole: bool, database: &str, around: &Around) -> Option<String> {
-    let closed = closed_new(manifest, true, around);
+    let closed = closed_new(manifest, &RestoreWhat::Everything, around);
     if closed.is_some() {
         return closed;
     }

@@ -92,7 +92,7 @@ impl Restore {
         }
         let mut selection = Selection::of(self.tables.iter().map(|table| table.table.clone()).collect());
         let words = self.read_all(connection, Manners::Selected(&mut selection), &meter).await?;
-        Ok((format!("{words}; the other tables are empty"), selection.end()?))
+        Ok((words, selection.end()?))
     }
 
     async fn begin(&self, connection: &mut PgConnection) -> Result<(), Failure> {

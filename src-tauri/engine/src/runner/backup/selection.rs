@@ -49,7 +49,7 @@ impl Selection {
         match send(connection, sql.to_owned()).await {
             Ok(()) => send(connection, "RELEASE SAVEPOINT drydock_reference".to_owned()).await,
             Err(error) if code(&error).as_deref() == Some(forgiven) => {
-                self.left_out.extend(reference.map(str::to_owned));
+                self.left_out.extend(reference);
                 let back = "ROLLBACK TO SAVEPOINT drydock_reference; RELEASE SAVEPOINT drydock_reference";
                 send(connection, back.to_owned()).await
             }
@@ -81,13 +81,15 @@ impl Selection {
     }
 }
 
-/// The name of the reference that a statement of `pg_dump` adds, as it is written there.
-fn reference(sql: &str) -> Option<&str> {
+/// The name of the reference that a statement of `pg_dump` adds.
+fn reference(sql: &str) -> Option<String> {
     if !sql.starts_with("ALTER TABLE ") {
         return None;
     }
     let (_, added) = sql.split_once(" ADD CONSTRAINT ")?;
-    added.split_once(" FOREIGN KEY (").map(|(name, _)| name)
+    let (name, _) = added.split_once(" FOREIGN KEY (")?;
+    let quoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+    Some(quoted.map_or_else(|| name.to_owned(), |name| name.replace("\"\"", "\"")))
 }
 
 #[cfg(test)]
@@ -98,8 +100,10 @@ mod tests {
     #[test]
     fn references_are_told_from_other_constraints() {
         let added = |what: &str| format!("ALTER TABLE ONLY public.orders\n    ADD CONSTRAINT {what}");
-        let key = added("\"Odd name\" FOREIGN KEY (client) REFERENCES public.clients(id)");
-        assert_eq!(reference(&key), Some("\"Odd name\""));
+        for (written, name) in [("plain", "plain"), ("\"Odd \"\"name\"", "Odd \"name")] {
+            let key = added(&format!("{written} FOREIGN KEY (client) REFERENCES public.clients(id)"));
+            assert_eq!(reference(&key).as_deref(), Some(name));
+        }
         assert_eq!(reference(&added("orders_pkey PRIMARY KEY (id)")), None);
         assert_eq!(reference("CREATE INDEX a ON public.orders (id)"), None);
     }

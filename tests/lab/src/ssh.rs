@@ -93,13 +93,14 @@ impl SshServer {
             .env("PATH", "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("LC_ALL", "C.UTF-8");
         command.stdout(Stdio::null()).stderr(log);
+        let listening = || self.log().matches("Server listening on ").count();
+        let before = listening();
         let mut server = Own::start("sshd", &mut command);
-        let (address, port) = (self.address.clone(), self.port);
-        let answers = || std::net::TcpStream::connect((address.as_str(), port)).is_ok();
+        // Its own word is waited for: a connection would stand in the log beside those of the test.
         wait_until(
             Duration::from_secs(15),
-            || !server.has_ended() && answers(),
-            || format!("sshd does not answer on {address} port {port}: {}", self.log()),
+            || !server.has_ended() && listening() > before,
+            || format!("sshd does not listen on {} port {}: {}", self.address, self.port, self.log()),
         );
         self.server = Some(server);
     }

@@ -84,6 +84,17 @@ async fn a_backup_is_taken_proven_and_put_back_and_without_a_key_it_is_refused_b
     assert_eq!((restored.exit, restored.text("outcome")), (0, "succeeded"), "{:?}", restored.json);
     assert_eq!(story.one("SELECT string_agg(name, ',' ORDER BY id) FROM users").await, "Ana,Ben");
 
+    // The same table into a database of its own: nothing that is there is touched.
+    story.run("UPDATE users SET name = 'Zoe' WHERE id = 2").await;
+    let beside =
+        story.said(&[&["restore", &folder, "--tables", "users", "--into", "look"][..], &on].concat());
+    assert_eq!((beside.exit, beside.text("outcome")), (0, "succeeded"), "{:?}", beside.json);
+    let names = "SELECT string_agg(name, ',' ORDER BY id) FROM users";
+    assert_eq!(story.one(names).await, "Ana,Zoe");
+    let mut look = story.desk.server.connect("look").await;
+    let row = sqlx::raw_sql(AssertSqlSafe(names)).fetch_one(&mut look).await.unwrap();
+    assert_eq!(row.get::<String, _>(0), "Ana,Ben");
+
     // On production the name is asked for, and nothing is restored without it.
     story.run("DELETE FROM users").await;
     let refused = story.said(&["restore", &folder, "--tables", "users"]);

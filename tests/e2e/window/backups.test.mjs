@@ -123,14 +123,15 @@ test("a migration is rolled back, and what it would lose is said before", async 
   assert.match(sandbox.elsewhere("SELECT to_regclass('sign_in_events') IS NULL"), /^t/, "what it made is gone");
 });
 
-/** Through the dialog to the choice of a way, with everything of the newest deep backup. */
-async function ways() {
+/** Through the dialog to the choice of a way, with everything of the newest deep backup or what is chosen of it. */
+async function ways(choose) {
   await window.click(mark("panel-backups"));
   await window.waitText(mark("headline"), /backup/i, 30);
   await window.run("[...document.querySelectorAll('[data-testid=backup-table] tbody tr')].find((row) => /full|deep/i.test(row.textContent)).querySelector('button').click()");
   await window.wait(`${mark("backup-restore")}:not([aria-disabled=true])`, { seconds: 30 });
   await window.click(mark("backup-restore"));
   await window.wait(mark("restore-steps"));
+  await choose?.();
   await window.click(mark("restore-on"));
   await window.wait(mark("loss-again"), { seconds: 60 });
   await window.click(`${mark("restore-on")}:not([aria-disabled=true])`);
@@ -159,6 +160,26 @@ test("a backup becomes a new database beside the one that is there, and an envir
   assert.equal(await window.text(mark("banner-name")), name, "one press leads into it");
   await sandbox.seen("beside-environment");
   await window.click(mark("rail-env-sandbox"));
+});
+
+test("some tables of a backup become a new database where the others are empty", async () => {
+  await ways(async () => {
+    await window.click(mark("restore-tables"));
+    await window.click(mark("tick-users"));
+  });
+  await window.click(mark("into-new_database"));
+  await window.wait(mark("restore-name"));
+  const name = await window.run(`return document.querySelector('${mark("restore-name")}').value`);
+  await window.waitText(mark("restore-dialog"), /Tables that are not chosen are made and stay empty/);
+  await sandbox.seen("some-how");
+  await window.click(mark("restore-on"));
+  await window.waitText(mark("restore-stake"), /a new database/, 60);
+  await sandbox.seen("some-confirm");
+  await window.click(`${mark("restore-apply")}:not([aria-disabled=true])`);
+  await window.waitText("body", /make an environment for it/, 120);
+  await window.waitText("body", /1 table and [\d,]+ rows are as they were[^]*the other tables are empty/);
+  await sandbox.seen("some-made");
+  assert.match(sandbox.elsewhere(`SELECT count(*) FROM pg_database WHERE datname = '${name}'`), /\b1\b/, "it has its name");
 });
 
 test("a swap gives the name to the restored database, and is taken back by its button", async () => {

@@ -5,19 +5,12 @@ use crate::domain::backup::{RestoreInto, RestoreStep};
 use crate::domain::change_set::{DryRunReport, Tried};
 use crate::domain::plan::{Gate, Plan, PlanPurpose, PlanReview};
 use crate::domain::seed::{RowChanges, TableChanges};
-use crate::domain::words::{self, whole};
+use crate::domain::words::{count, whole};
 
 /// The review screen's words.
 pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> PlanReview {
-    let count = plan.migrations().count();
     let what = match &plan.purpose {
-        PlanPurpose::ApplyPending => {
-            if count == 1 {
-                "1 migration".to_owned()
-            } else {
-                format!("{count} migrations")
-            }
-        }
+        PlanPurpose::ApplyPending => count(plan.migrations().count(), "migration", "migrations"),
         PlanPurpose::FinishFailed { migration } => format!("finishing {migration}"),
         PlanPurpose::UndoFailed { migration } => format!("taking back {migration}"),
         PlanPurpose::MarkApplied { migration } => format!("marking {migration} as applied"),
@@ -56,10 +49,7 @@ pub fn review(plan: Plan, dry_run: Option<DryRunReport>, gates: Vec<Gate>) -> Pl
         None if plan.call().is_some() => {
             let requests = plan.call().map_or(0, |call| call.requests.len());
             (
-                format!(
-                    "This asks the app to write, by {}.",
-                    if requests == 1 { "1 request".to_owned() } else { format!("{requests} requests") }
-                ),
+                format!("This asks the app to write, by {}.", count(requests, "request", "requests")),
                 format!("It is for {what}. It cannot be tried, and Drydock cannot take it back."),
             )
         }
@@ -103,14 +93,11 @@ fn restore_review(step: &RestoreStep, what: &str) -> (String, String) {
         RestoreInto::NewDatabase { name } => format!("This makes the database {name} from the backup."),
         _ if loss.unknown > 0 => format!(
             "This loses {}, and what became of {} is not known.",
-            words::count(changes, "row change", "row changes"),
-            words::count(loss.unknown, "table", "tables")
+            count(changes, "row change", "row changes"),
+            count(loss.unknown, "table", "tables")
         ),
         _ if changes + loss.deleted < 1.0 => "Nothing has changed since the backup.".to_owned(),
-        _ => format!(
-            "This loses {} made since the backup.",
-            words::count(changes, "row change", "row changes")
-        ),
+        _ => format!("This loses {} made since the backup.", count(changes, "row change", "row changes")),
     };
     let lead = match step.request.into {
         RestoreInto::NewDatabase { .. } => "Nothing that is there is touched.".to_owned(),

@@ -9,7 +9,7 @@ use crate::checks::http::Values;
 use crate::domain::http::HttpStep;
 use crate::domain::plan::CountedTable;
 use crate::domain::run::RunStatus;
-use crate::domain::words::whole;
+use crate::domain::words::{count, whole};
 use crate::domain::{Failure, FailureCode, Outcome};
 use crate::runner::flow;
 use sqlx::postgres::PgConnection;
@@ -116,13 +116,18 @@ impl Apply {
                     .iter()
                     .zip(before.iter().zip(&after))
                     .map(|(table, (before, after))| match before == after {
-                        true => format!("{}.{}: {} rows, as before", table.schema, table.name, whole(after)),
+                        true => format!(
+                            "{}.{}: {}, as before",
+                            table.schema,
+                            table.name,
+                            count(after, "row", "rows")
+                        ),
                         false => {
                             format!(
-                                "{}.{}: {} rows before, {} now",
+                                "{}.{}: {} before, {} now",
                                 table.schema,
                                 table.name,
-                                whole(before),
+                                count(before, "row", "rows"),
                                 whole(after)
                             )
                         }

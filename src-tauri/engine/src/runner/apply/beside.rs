@@ -10,6 +10,7 @@ use crate::adapters::postgres::words::identifier;
 use crate::domain::backup::Beside;
 use crate::domain::plan::Plan;
 use crate::domain::run::{RunStatus, StepStatus};
+use crate::domain::words::count;
 use crate::domain::{Failure, FailureCode};
 use crate::runner::backup::beside::{Naming, fill, on, outside, rename};
 use crate::runner::backup::pulse;
@@ -310,10 +311,8 @@ pub(super) async fn give(
     giver.close().await;
     cutter.close().await;
     let ours = [sessions.work.pid, sessions.watch.pid];
-    Ok(match cut.iter().filter(|pid| !ours.contains(pid)).count() {
-        1 => "1 session was".to_owned(),
-        cut => format!("{cut} sessions were"),
-    })
+    let cut = cut.iter().filter(|pid| !ours.contains(pid)).count();
+    Ok(count(cut, "session was", "sessions were"))
 }
 
 /// Gives the new database what the old one has around its content, and looks whether it has it.

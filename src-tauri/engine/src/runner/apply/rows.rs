@@ -11,7 +11,7 @@ use crate::adapters::postgres::{capture, trial};
 use crate::adapters::store::StoredChanges;
 use crate::domain::run::{RunStatus, StepStatus};
 use crate::domain::seed::RowChanges;
-use crate::domain::words::whole;
+use crate::domain::words::{count, whole};
 use crate::domain::{Failure, FailureCode, Finding, Outcome};
 use crate::runner::seed::{self, Attendant, Captured, Guard, Look, Progress, RowWork};
 use std::path::PathBuf;
@@ -316,8 +316,8 @@ fn words(changes: &RowChanges) -> String {
         return "no row changed".to_owned();
     }
     format!(
-        "{} rows added, {} changed, {} deleted; before-images are kept",
-        whole(inserted),
+        "{} added, {} changed, {} deleted; before-images are kept",
+        count(inserted, "row", "rows"),
         whole(updated),
         whole(deleted)
     )

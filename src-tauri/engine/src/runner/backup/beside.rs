@@ -5,7 +5,7 @@ use super::schema;
 use crate::adapters::postgres::databases::{self, MAINTENANCE};
 use crate::adapters::postgres::failure::failure;
 use crate::adapters::postgres::script::{self, send};
-use crate::domain::backup::{BackupScope, RestoreWhat};
+use crate::domain::backup::BackupScope;
 use crate::domain::{Failure, FailureCode};
 use crate::runner::events::Stream;
 use crate::runner::session::{Connector, Session};
@@ -85,7 +85,8 @@ pub async fn fill(
     };
     // A database without statistics is slow when the application meets it.
     send(connection, "ANALYZE".to_owned()).await.map_err(server)?;
-    let others = if restore.what == RestoreWhat::Everything { "" } else { "; the other tables are empty" };
+    let some = restore.tables.len() < manifest.tables.len();
+    let others = if some { "; the other tables are empty" } else { "" };
     Ok(match gap {
         Some(gap) => format!("{words}{others}; the schema around them was not compared: {gap}"),
         None => format!("{words}, and so is the schema around them{others}"),

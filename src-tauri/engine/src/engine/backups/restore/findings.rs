@@ -136,11 +136,7 @@ pub(super) fn exchanging(late: String, sessions: &[Connected]) -> Vec<Finding> {
             Outcome::Warn,
             format!(
                 "{} cut when the names are exchanged: {}{more}.",
-                if sessions.len() == 1 {
-                    "1 session is".to_owned()
-                } else {
-                    format!("{} sessions are", sessions.len())
-                },
+                count(sessions.len(), "session is", "sessions are"),
                 named.join(", ")
             ),
         ));

@@ -5,6 +5,7 @@ use super::words::at;
 use crate::adapters::postgres::databases::Surroundings;
 use crate::domain::Failure;
 use crate::domain::backup::{BackupKind, Manifest, RestoreInto, RestoreWay, RestoreWhat};
+use crate::domain::words::count;
 use crate::planner::backup::size_words;
 
 /// All of them, in the order they are shown. `whole`: it is the whole database.
@@ -126,11 +127,7 @@ fn tied(seen: &Surroundings, database: &str) -> Option<String> {
     if seen.prepared > 0 {
         return Some(format!(
             "{} prepared for a commit in two steps; a database with one cannot be renamed.",
-            if seen.prepared == 1 {
-                "1 transaction is".to_owned()
-            } else {
-                format!("{} transactions are", seen.prepared)
-            }
+            count(seen.prepared, "transaction is", "transactions are")
         ));
     }
     if !seen.slots.is_empty() {
